@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::health::{Health, WatchHealth, WatchStates};
 use crate::telemetry::WatchTelemetry;
 use crate::watch::request::Target;
-use crate::watch::{ListWatch, SourceUpdate, Update};
+use crate::watch::{COALESCE, ListWatch, SourceUpdate, Update};
 use crate::{Kind, Object, Observation, Source, model};
 
 /// The capacity of the channel to the receiver's task, which waits for nothing else.
@@ -30,6 +30,7 @@ pub struct Watches {
     targets: Vec<Target>,
     /// Namespaces whose objects are skipped, even if the API server sends them.
     excluded: Vec<String>,
+    coalesce: Duration,
     health: WatchHealth,
     states: WatchStates,
     telemetry: WatchTelemetry,
@@ -55,12 +56,20 @@ impl Watches {
             states: WatchStates::default(),
             targets,
             excluded,
+            coalesce: COALESCE,
             telemetry,
             undecodable: BTreeMap::new(),
             tasks: JoinSet::new(),
             updates: None,
             shutdown: CancellationToken::new(),
         }
+    }
+
+    /// Reads each busy watch once in this time; zero: updates are read as they arrive.
+    #[must_use]
+    pub fn coalescing(mut self, every: Duration) -> Self {
+        self.coalesce = every;
+        self
     }
 
     /// Starts one task for each list and watch; they end when `shutdown` is cancelled.
@@ -80,6 +89,7 @@ impl Watches {
                 target: target.clone(),
                 updates: sender.clone(),
                 first_list,
+                coalesce: self.coalesce,
                 random: Random::unique(),
             };
             let shutdown = shutdown.clone();
@@ -112,9 +122,12 @@ impl Watches {
         }
     }
 
-    /// Records an update in health and metrics; returns the observation in it.
-    pub fn observe(&mut self, SourceUpdate { source, update }: SourceUpdate) -> Option<(Source, Observation)> {
-        let now = Instant::now();
+    /// Records an update, received at `now`, in health and metrics; returns the observation in it.
+    pub fn observe(
+        &mut self,
+        SourceUpdate { source, update }: SourceUpdate,
+        now: Instant,
+    ) -> Option<(Source, Observation)> {
         if !matches!(update, Update::Failed { .. }) {
             self.health.heard(source, now);
         }

@@ -99,7 +99,8 @@ fn session(successor: Successor, server: Option<String>, store: Option<Claimed>)
         server,
         access::loss,
         successor.telemetry.watches.clone(),
-    );
+    )
+    .coalescing(successor.config.watch.coalesce.get());
     let store = CheckpointStore::new(store.map(|store| store.with_health(&successor.health)));
     JobSession::new(successor, watches, store)
 }

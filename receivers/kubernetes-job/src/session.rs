@@ -139,9 +139,10 @@ impl JobSession {
     }
 
     pub(crate) fn observe(&mut self, updates: impl IntoIterator<Item = SourceUpdate>) {
+        let (now, clock) = (Instant::now(), (self.clock)());
         for update in updates {
-            if let Some((source, observation)) = self.watches.observe(update) {
-                self.tracker.apply(source, observation, (self.clock)());
+            if let Some((source, observation)) = self.watches.observe(update, now) {
+                self.tracker.apply(source, observation, clock);
             }
         }
         self.log_invalid_annotations();

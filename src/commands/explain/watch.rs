@@ -180,6 +180,7 @@ impl Wake {
                 target,
                 updates: sender.clone(),
                 first_list: CancellationToken::new(),
+                coalesce: Duration::ZERO,
                 random: Random::unique(),
             };
             match kind {

@@ -1,6 +1,6 @@
 //! Lists and watches one kind of objects for as long as the receiver runs.
 //!
-//! [`ListWatch`] makes one request or reads one chunk per step; [`machine::Machine`] decides what follows. It waits only
+//! [`ListWatch`] makes one request or reads what has arrived per step; [`machine::Machine`] decides what follows. It waits only
 //! for the receiver's task, which waits for nothing else.
 
 pub(crate) mod error;
@@ -15,7 +15,7 @@ mod stream;
 use kube::Client;
 use pacing::Random;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Duration, Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::decode::{DecodeError, list_page};
@@ -29,6 +29,9 @@ use request::Target;
 use stream::Stream;
 
 pub(crate) use reply::{in_band, next_data, page, send, whole};
+
+/// The default of [`ListWatch::coalesce`].
+pub const COALESCE: Duration = Duration::from_millis(25);
 
 /// After this many failures of its first list, a watch no longer delays the others.
 const FIRST_LIST_FAILURES: u32 = 3;
@@ -72,6 +75,8 @@ pub struct ListWatch {
     pub updates: mpsc::Sender<SourceUpdate>,
     /// Cancelled when the first list is complete, forbidden, or has failed several times.
     pub first_list: CancellationToken,
+    /// A watch that is busy is read once in this time, for all updates that have arrived; zero: as they arrive.
+    pub coalesce: Duration,
     /// Spreads its delays.
     pub random: Random,
 }
@@ -121,6 +126,8 @@ struct Run<T> {
     gaps: GapTracker,
     /// The last watch was silent too long, so the silence of the next one is no sign that it works.
     is_doubted: bool,
+    /// Updates of the open watch that are not delivered yet.
+    arrived: Vec<SourceUpdate>,
 }
 
 impl ListWatch {
@@ -133,6 +140,7 @@ impl ListWatch {
             heartbeat: Heartbeat::default(),
             gaps: GapTracker::default(),
             is_doubted: false,
+            arrived: Vec::new(),
         };
         let mut state = State::Listing;
         loop {

@@ -11,7 +11,7 @@ use job_watch::WatchError;
 use job_watch::model::Watched;
 use job_watch::watch::gap::WatchGap;
 use job_watch::watch::request::targets;
-use job_watch::watch::{ListWatch, SourceUpdate, Update};
+use job_watch::watch::{COALESCE, ListWatch, SourceUpdate, Update};
 use job_watch::{Kind, Object, Observation};
 use pacing::Random;
 use tokio::sync::mpsc;
@@ -57,6 +57,7 @@ fn watch_of<T: Watched>(api: &Api, kind: Kind, namespaces: &[String], object: fn
         target,
         updates: sender,
         first_list: first_list.clone(),
+        coalesce: COALESCE,
         random: Random::seeded(seed()),
     };
     let task = tokio::spawn(watch.run(object)).abort_handle();
