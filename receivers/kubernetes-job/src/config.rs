@@ -123,6 +123,7 @@ impl WatchConfig {
 /// The resolution of timers.
 const SHORTEST_COALESCE: std::time::Duration = std::time::Duration::from_millis(1);
 const LONGEST_COALESCE: std::time::Duration = std::time::Duration::from_secs(1);
+const PATIENT: Duration = Duration::from_secs(60);
 const LONGEST_SETTLE_TIME: std::time::Duration = std::time::Duration::from_secs(300);
 
 impl JobReceiverConfig {
@@ -160,6 +161,12 @@ impl JobReceiverConfig {
             ..self.clone()
         };
         with_next_reports == *next
+    }
+
+    /// True if no notice is due less than a minute after its reason, so that some seconds more are no matter.
+    pub(crate) fn are_notices_patient(&self) -> bool {
+        let stalls = !self.stalled.enabled || self.stalled.shortest() >= PATIENT;
+        stalls && (!self.missed_runs.enabled || self.missed_runs.grace >= PATIENT)
     }
 
     /// All invalid values.

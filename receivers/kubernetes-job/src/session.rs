@@ -10,7 +10,7 @@ use job_tracker::{MissedRunSettings, Tracker, TrackerSettings};
 use job_watch::watch::SourceUpdate;
 use job_watch::watches::Watches;
 use kube::Client;
-use tokio::time::{Duration, Instant, Interval, MissedTickBehavior, interval_at};
+use tokio::time::{Duration, Instant, MissedTickBehavior, interval_at, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::backlog::Backlog;
@@ -25,6 +25,8 @@ use crate::telemetry::Telemetry;
 
 /// How often the health of the watches is checked: time alone makes a watch stale.
 const CHECK: Duration = Duration::from_secs(5);
+/// How long a check waits for something else that wakes the receiver.
+const CHECK_SLACK: Duration = Duration::from_secs(1);
 /// How long Jobs wait for the first lists, which hold their evidence.
 const FIRST_LISTS: Duration = Duration::from_secs(60);
 
@@ -104,9 +106,10 @@ impl JobSession {
     pub(crate) async fn run(mut self, running: Running) -> Result<(), ComponentError> {
         self.show_watches();
         let period = self.config.collection_interval.get();
-        let mut collect = delayed(interval_at(Instant::now() + period, period));
+        let mut collect = interval_at(Instant::now() + period, period);
+        collect.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // The first check follows the first lists, so that it finds all of them complete.
-        let mut check = delayed(interval_at(Instant::now() + CHECK, CHECK));
+        let mut next_check = Instant::now() + CHECK;
         let mut updates = Vec::new();
         loop {
             let next_report = self.next_report();
@@ -121,7 +124,11 @@ impl JobSession {
                 () = next_report => {}
                 () = self.gauges.step() => {}
                 _ = collect.tick(), if self.store.leads() && self.watches.all_listed() => self.collect(),
-                _ = check.tick() => self.check(),
+                () = sleep_until(next_check + CHECK_SLACK) => {}
+            }
+            if Instant::now() >= next_check {
+                self.check();
+                next_check = Instant::now() + CHECK;
             }
             let now = (self.clock)();
             self.report_next(now);
@@ -165,9 +172,4 @@ pub(crate) fn tracker_settings(config: &JobReceiverConfig) -> TrackerSettings {
         },
         owner: config.owner.settings(),
     }
-}
-
-fn delayed(mut interval: Interval) -> Interval {
-    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    interval
 }

@@ -1,8 +1,9 @@
 //! Reads a busy connection once a tick, so that a burst of arrivals wakes the process once.
 //!
 //! While ticks are on, the first arrival after quiet is read at once. After a second one within a tick the connection is read
-//! at the next ticks only, and the runtime does not poll it meanwhile; a tick without data ends that. All connections of a
-//! client share the times of their ticks. Ticks are on while a connection carries a watch: everything else, such as the pages
+//! at the next ticks only, and the runtime does not poll it meanwhile; a tick without data ends that, and so does one with very
+//! much: a first list must not wait for room in the buffers of the kernel. All connections of a client share the times of
+//! their ticks. Ticks are on while a connection carries a watch: everything else, such as the pages
 //! of a list, is read as it arrives.
 
 use std::io::{self, IoSlice};
@@ -20,6 +21,8 @@ use super::socket::Socket;
 
 /// The most bytes read at once at a tick.
 const AT_ONCE: usize = 32 * 1024;
+/// As many bytes within a tick are read as they arrive: about 1,500 updates of Pods a second.
+const BULK: usize = 6 * AT_ONCE;
 
 /// The ticks of one connection, found in the extensions of its responses; clones share them.
 #[derive(Clone, Debug, Default)]
@@ -86,6 +89,14 @@ pub(crate) struct Coalesced<S> {
     /// When the last arrival was read.
     last: Option<Instant>,
     tick: Option<Tick>,
+    bulk: Option<Bulk>,
+}
+
+/// Very much arrives.
+#[derive(Clone, Copy)]
+struct Bulk {
+    since: Instant,
+    bytes: usize,
 }
 
 /// The next tick of a busy connection.
@@ -96,6 +107,8 @@ struct Tick {
     bytes: Box<[u8]>,
     from: usize,
     until: usize,
+    /// Read at this tick.
+    bytes_read: usize,
 }
 
 impl Tick {
@@ -106,12 +119,14 @@ impl Tick {
             bytes: vec![0; AT_ONCE].into_boxed_slice(),
             from: 0,
             until: 0,
+            bytes_read: 0,
         }
     }
 
     fn move_to(&mut self, due: Instant) {
         self.due.as_mut().reset(due);
         self.is_due = false;
+        self.bytes_read = 0;
     }
 
     fn take(&mut self, into: &mut ReadBuf<'_>) {
@@ -129,13 +144,26 @@ impl<S> Coalesced<S> {
             ticks: Ticks::default(),
             last: None,
             tick: None,
+            bulk: None,
         }
     }
 
-    /// True if this arrival follows another one within a tick.
-    fn is_burst(&mut self, now: Instant, every: Duration) -> bool {
-        let last = self.last.replace(now);
-        last.is_some_and(|last| now.saturating_duration_since(last) < every)
+    /// Bytes were read as they arrived: a burst is read at ticks from now on.
+    fn arrived(&mut self, bytes: usize) {
+        let Some(every) = self.ticks.every() else { return };
+        let now = Instant::now();
+        let is_within_tick = |then: Instant| now.saturating_duration_since(then) < every;
+        if let Some(bulk) = &mut self.bulk {
+            bulk.bytes += bytes;
+            if is_within_tick(bulk.since) {
+                return;
+            }
+            self.bulk = (bulk.bytes >= BULK).then_some(Bulk { since: now, bytes: 0 });
+        }
+        let is_burst = self.last.replace(now).is_some_and(is_within_tick);
+        if is_burst && self.bulk.is_none() {
+            self.tick = Some(Tick::at(self.grid.next(now, every)));
+        }
     }
 }
 
@@ -146,13 +174,9 @@ impl<S: Socket> AsyncRead for Coalesced<S> {
             let Some(tick) = &mut this.tick else {
                 let before = into.filled().len();
                 ready!(Pin::new(&mut this.socket).poll_read(context, into))?;
-                if into.filled().len() > before
-                    && let Some(every) = this.ticks.every()
-                {
-                    let now = Instant::now();
-                    if this.is_burst(now, every) {
-                        this.tick = Some(Tick::at(this.grid.next(now, every)));
-                    }
+                let bytes = into.filled().len() - before;
+                if bytes > 0 {
+                    this.arrived(bytes);
                 }
                 return Poll::Ready(Ok(()));
             };
@@ -160,26 +184,42 @@ impl<S: Socket> AsyncRead for Coalesced<S> {
                 tick.take(into);
                 return Poll::Ready(Ok(()));
             }
+            if tick.bytes_read >= BULK {
+                this.tick = None;
+                this.bulk = Some(Bulk {
+                    since: Instant::now(),
+                    bytes: 0,
+                });
+                continue;
+            }
             if !tick.is_due {
                 ready!(tick.due.as_mut().poll(context));
                 tick.is_due = true;
             }
-            match this.socket.read_arrived(&mut tick.bytes) {
+            let drained = match this.socket.read_arrived(&mut tick.bytes) {
                 Ok(0) => return Poll::Ready(Ok(())),
                 Ok(length) => {
                     (tick.from, tick.until) = (0, length);
+                    tick.bytes_read += length;
                     // A full buffer has left something behind.
-                    if length < AT_ONCE
-                        && let Some(every) = this.ticks.every()
-                    {
-                        let now = Instant::now();
-                        this.last = Some(now);
-                        tick.move_to(this.grid.next(now, every));
-                    }
+                    length < AT_ONCE
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => this.tick = None,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => true,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => false,
                 Err(error) => return Poll::Ready(Err(error)),
+            };
+            if !drained || tick.bytes_read >= BULK {
+                continue;
+            }
+            match this.ticks.every() {
+                Some(every) if tick.bytes_read > 0 => {
+                    let now = Instant::now();
+                    this.last = Some(now);
+                    tick.move_to(this.grid.next(now, every));
+                }
+                // The next poll of the socket resumes the wake-ups.
+                _ if tick.from == tick.until => this.tick = None,
+                _ => {}
             }
         }
     }

@@ -249,7 +249,26 @@ async fn a_tick_reads_everything() {
     let _ticking = reading.ticks.start(TICK);
     reading.arrive_at([1, 2]).await;
     reading.socket.arrives(&[b'x'; 5 * AT_ONCE]);
-    assert_eq!(reading.read().await, [(1, 1), (2, 1), (25, 5 * AT_ONCE)]);
+    reading.arrive_at([26]).await;
+    assert_eq!(reading.read().await, [(1, 1), (2, 1), (25, 5 * AT_ONCE), (50, 1)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_list_is_read_as_it_arrives() {
+    let mut reading = Reading::start(Instant::now());
+    let _ticking = reading.ticks.start(TICK);
+    for _ in 0..1000 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        reading.socket.arrives(&[b'x'; 16 * 1024]);
+    }
+    let reads = reading.read().await;
+    assert_eq!(reads.iter().map(|(_, bytes)| bytes).sum::<usize>(), 1000 * 16 * 1024);
+    let of_bulk = reads.iter().filter(|(at, bytes)| *at > 25 && *bytes == 16 * 1024);
+    assert_eq!(of_bulk.count(), 975, "only the first tick has waited");
+    // A burst of updates after it.
+    reading.arrive_at((0..1000).map(|at| 3000 + at)).await;
+    let reads = reading.read().await;
+    assert!(reads.len() <= 40 + 30, "{reads:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -201,20 +201,26 @@ impl<T: Watched> Run<T> {
     }
 
     fn decode(&mut self, stream: &mut Stream, data: &[u8]) -> Result<(), WatchError> {
-        let target = &self.api.target;
-        let mut events = Vec::new();
-        stream.lines.push(data, |line| match line {
-            Line::Whole([]) => {}
-            Line::Whole(line) => {
-                let event = watch_line_with::<T>(line, target.wanted.as_deref());
-                events.push(event.and_then(|event| target.check_event(event)));
-            }
-            Line::TooLong => events.push(Err(DecodeError::LineTooLong)),
-        });
         let now = Instant::now();
-        events
-            .into_iter()
-            .try_for_each(|event| self.receive(stream, event, now))
+        let mut lines = std::mem::take(&mut stream.lines);
+        let mut received = Ok(());
+        lines.push(data, |line| {
+            let event = match line {
+                Line::Whole([]) => return,
+                Line::Whole(line) => {
+                    let target = &self.api.target;
+                    let event = watch_line_with::<T>(line, target.wanted.as_deref());
+                    event.and_then(|event| target.check_event(event))
+                }
+                Line::TooLong => Err(DecodeError::LineTooLong),
+            };
+            // After an `ERROR` event the watch ends.
+            if received.is_ok() {
+                received = self.receive(stream, event, now);
+            }
+        });
+        stream.lines = lines;
+        received
     }
 
     fn receive(
