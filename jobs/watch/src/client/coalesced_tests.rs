@@ -247,8 +247,8 @@ async fn the_next_request_ends_the_ticks_of_the_last_watch() {
 async fn a_tick_reads_everything() {
     let mut reading = Reading::start(Instant::now());
     let _ticking = reading.ticks.start(TICK);
-    reading.arrive_at([1, 2]).await;
-    reading.socket.arrives(&[b'x'; 5 * AT_ONCE]);
+    reading.arrive_at([1, 2, 3]).await;
+    reading.socket.arrives(&[b'x'; 5 * AT_ONCE - 1]);
     reading.arrive_at([26]).await;
     assert_eq!(reading.read().await, [(1, 1), (2, 1), (25, 5 * AT_ONCE), (50, 1)]);
 }
