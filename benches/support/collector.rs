@@ -55,6 +55,19 @@ impl Collector {
         Duration::from_nanos(tasks.map(|task| nanoseconds(task.unwrap())).sum())
     }
 
+    /// How often its threads have waited for something and were woken up again.
+    pub(crate) fn voluntary_switches(&self) -> u64 {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        let switches = |task: std::fs::DirEntry| -> u64 {
+            let status = std::fs::read_to_string(task.path().join("status")).unwrap();
+            let line = status
+                .lines()
+                .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+            line.unwrap().trim().parse().unwrap()
+        };
+        tasks.map(|task| switches(task.unwrap())).sum()
+    }
+
     /// Waits until it has nothing left to do.
     pub(crate) fn rest(&self) {
         let mut last = self.cpu();

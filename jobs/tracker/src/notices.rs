@@ -57,6 +57,11 @@ impl Tracker {
         }
     }
 
+    /// True if the last call of [`Tracker::next_notice`] has left something to decide.
+    pub fn has_notices_to_decide(&self) -> bool {
+        self.has_stalls_to_check()
+    }
+
     /// When [`Tracker::next_notice`] may return the next one, if nothing more is observed.
     pub fn next_notice_deadline(&self) -> Option<Timestamp> {
         if self.announced.0.len() >= WAITING {

@@ -14,7 +14,7 @@ use crate::telemetry::WatchTelemetry;
 use crate::version::SharedVersion;
 use crate::watch::request::Target;
 use crate::watch::streaming::StreamingLists;
-use crate::watch::{ListWatch, SourceUpdate, Update};
+use crate::watch::{COALESCE, ListWatch, SourceUpdate, Update};
 use crate::{Kind, Object, Observation, Source, model};
 
 /// The capacity of the channel to the receiver's task, which waits for nothing else.
@@ -35,6 +35,7 @@ pub struct Watches {
     targets: Vec<Target>,
     /// Namespaces whose objects are skipped, even if the API server sends them.
     excluded: Vec<String>,
+    coalesce: Duration,
     health: WatchHealth,
     states: WatchStates,
     telemetry: WatchTelemetry,
@@ -62,6 +63,7 @@ impl Watches {
             states: WatchStates::default(),
             targets,
             excluded,
+            coalesce: COALESCE,
             telemetry,
             version: SharedVersion::default(),
             undecodable: BTreeMap::new(),
@@ -90,6 +92,13 @@ impl Watches {
         &self.positions
     }
 
+    /// Reads each busy watch once in this time; zero: updates are read as they arrive.
+    #[must_use]
+    pub fn coalescing(mut self, every: Duration) -> Self {
+        self.coalesce = every;
+        self
+    }
+
     /// Starts one task for each list and watch; they end when `shutdown` is cancelled.
     pub fn start(&mut self, client: &Client, shutdown: &CancellationToken) {
         let (sender, updates) = mpsc::channel(UPDATES);
@@ -110,6 +119,7 @@ impl Watches {
                 first_list,
                 resume: self.positions.get(&target.source).copied(),
                 streaming: streaming.clone(),
+                coalesce: self.coalesce,
                 random: Random::unique(),
             };
             let shutdown = shutdown.clone();
@@ -142,9 +152,12 @@ impl Watches {
         }
     }
 
-    /// Records an update in health and metrics; returns the observation in it.
-    pub fn observe(&mut self, SourceUpdate { source, update }: SourceUpdate) -> Option<(Source, Observation)> {
-        let now = Instant::now();
+    /// Records an update, received at `now`, in health and metrics; returns the observation in it.
+    pub fn observe(
+        &mut self,
+        SourceUpdate { source, update }: SourceUpdate,
+        now: Instant,
+    ) -> Option<(Source, Observation)> {
         if !matches!(update, Update::Failed { .. }) {
             self.health.heard(source, now);
         }

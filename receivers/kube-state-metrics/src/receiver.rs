@@ -113,8 +113,9 @@ impl Session {
                 () = running.shutdown.cancelled() => break,
                 received = self.watches.recv(&mut messages) => {
                     received?;
+                    let now = Instant::now();
                     for message in messages.drain(..) {
-                        if let Some((source, observation)) = self.watches.observe(message) {
+                        if let Some((source, observation)) = self.watches.observe(message, now) {
                             self.feed.state.apply(source, &observation);
                         }
                     }

@@ -11,6 +11,7 @@ use job_tracker::OnFirstStart;
 use job_watch::client::AuthType;
 use job_watch::extract::Extraction;
 use job_watch::selection::{Namespaces, Selection};
+use job_watch::watch::COALESCE;
 
 use crate::extract_config::ExtractConfig;
 use crate::notice_config::{MissedRunsConfig, Problem, StalledConfig};
@@ -31,6 +32,8 @@ pub struct JobReceiverConfig {
     pub namespaces: Namespaces,
     /// Only Jobs with these labels are watched, in the syntax of `kubectl --selector`: `team=data,tier in (a,b)`.
     pub label_selector: String,
+    /// How the watches are read.
+    pub watch: WatchConfig,
     /// The name of the cluster: the attribute `k8s.cluster.name`.
     #[schemars(length(min = 1))]
     pub cluster_name: Option<String>,
@@ -71,6 +74,7 @@ impl Default for JobReceiverConfig {
             context: None,
             namespaces: Namespaces::default(),
             label_selector: String::new(),
+            watch: WatchConfig::default(),
             cluster_name: None,
             settle_time: Duration::from_secs(1),
             collection_interval: Duration::from_secs(30),
@@ -88,6 +92,38 @@ impl Default for JobReceiverConfig {
     }
 }
 
+/// The settings of `watch`.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct WatchConfig {
+    /// A busy watch is read once in this time, at most 1s, for all updates that have arrived; 0s: each update is read as it
+    /// arrives. An update after quiet is read at once, and no update waits for longer than this.
+    pub coalesce: Duration,
+}
+
+impl Default for WatchConfig {
+    fn default() -> Self {
+        WatchConfig {
+            coalesce: Duration::new(COALESCE),
+        }
+    }
+}
+
+impl WatchConfig {
+    fn problem(&self) -> Option<Problem> {
+        let coalesce = self.coalesce.get();
+        let is_valid = coalesce.is_zero() || (SHORTEST_COALESCE..=LONGEST_COALESCE).contains(&coalesce);
+        (!is_valid).then(|| {
+            let message = format!("expected 0s, or 1ms to 1s, found {coalesce:?}");
+            Problem::new("watch::coalesce", message)
+        })
+    }
+}
+
+/// The resolution of timers.
+const SHORTEST_COALESCE: std::time::Duration = std::time::Duration::from_millis(1);
+const LONGEST_COALESCE: std::time::Duration = std::time::Duration::from_secs(1);
+const PATIENT: Duration = Duration::from_secs(60);
 const LONGEST_SETTLE_TIME: std::time::Duration = std::time::Duration::from_secs(300);
 
 impl JobReceiverConfig {
@@ -127,10 +163,17 @@ impl JobReceiverConfig {
         with_next_reports == *next
     }
 
+    /// True if no notice is due less than a minute after its reason, so that some seconds more are no matter.
+    pub(crate) fn are_notices_patient(&self) -> bool {
+        let stalls = !self.stalled.enabled || self.stalled.shortest() >= PATIENT;
+        stalls && (!self.missed_runs.enabled || self.missed_runs.grace >= PATIENT)
+    }
+
     /// All invalid values.
     pub fn problems(&self) -> Vec<Problem> {
         let selection = self.selection().errors().into_iter();
         let mut problems: Vec<Problem> = selection.map(|(key, problem)| Problem::new(key, problem)).collect();
+        problems.extend(self.watch.problem());
         if self.settle_time.get() > LONGEST_SETTLE_TIME {
             let found = self.settle_time.get().as_secs();
             problems.push(Problem::new(
@@ -181,7 +224,7 @@ mod tests {
     #[test]
     fn reports_every_error() {
         let found = errors(
-            r#"{"kubeconfig":"x","cluster_name":"","settle_time":"1h","collection_interval":"10ms",
+            r#"{"kubeconfig":"x","cluster_name":"","watch":{"coalesce":"2s"},"settle_time":"1h","collection_interval":"10ms",
                 "stalled":{"after":"10ms"},"missed_runs":{"grace":"10ms"}}"#,
         );
         let keys: Vec<_> = found.iter().filter_map(|error| error.split(": ").next()).collect();
@@ -189,11 +232,30 @@ mod tests {
             keys,
             [
                 "cluster_name",
+                "watch::coalesce",
                 "settle_time",
                 "collection_interval",
                 "stalled::after",
                 "missed_runs::grace"
             ]
         );
+    }
+
+    #[test]
+    fn updates_are_coalesced_for_a_second_at_most() {
+        for valid in ["0s", "0", "1ms", "25ms", "1s"] {
+            assert_eq!(
+                errors(&format!(r#"{{"watch":{{"coalesce":"{valid}"}}}}"#)),
+                [""; 0],
+                "{valid}"
+            );
+        }
+        for (invalid, found) in [("500us", "500µs"), ("1001ms", "1.001s")] {
+            let expected = format!("watch::coalesce: expected 0s, or 1ms to 1s, found {found}");
+            assert_eq!(
+                errors(&format!(r#"{{"watch":{{"coalesce":"{invalid}"}}}}"#)),
+                [expected]
+            );
+        }
     }
 }

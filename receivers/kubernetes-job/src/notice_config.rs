@@ -136,6 +136,15 @@ impl StalledConfig {
         problems
     }
 
+    /// The shortest time after which a stall is reported.
+    pub(crate) fn shortest(&self) -> Duration {
+        let causes = self.causes.values().filter_map(|after| match after {
+            After::Time(after) => Some(*after),
+            After::Off => None,
+        });
+        causes.fold(self.after, Duration::min)
+    }
+
     /// The settings of the tracker. A cause whose default is longer than `after` keeps at least `after`.
     pub(crate) fn settings(&self) -> StallSettings {
         let after = signed(self.after);

@@ -100,7 +100,8 @@ fn session(successor: Successor, cluster: &Cluster, store: Option<Claimed>) -> J
         access::loss,
         successor.telemetry.watches.clone(),
     )
-    .with_version(cluster.version.clone());
+    .with_version(cluster.version.clone())
+    .coalescing(successor.config.watch.coalesce.get());
     let store = CheckpointStore::new(store.map(|store| store.with_health(&successor.health)));
     JobSession::new(successor, watches, store)
 }

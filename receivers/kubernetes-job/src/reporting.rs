@@ -60,7 +60,10 @@ impl JobSession {
     /// Resolves when the tracker may have a Job to report.
     pub(crate) fn next_report(&self) -> impl Future<Output = ()> + use<> {
         let may_report = self.may_report();
-        let notices = self.tracker.next_notice_deadline().filter(|_| self.may_notice());
+        // The checks of the watches wake an idle receiver often enough for notices that take minutes anyway.
+        let may_wait = self.config.are_notices_patient() && !self.tracker.has_notices_to_decide();
+        let notices = self.tracker.next_notice_deadline();
+        let notices = notices.filter(|_| !may_wait && self.may_notice());
         let deadlines = [self.tracker.next_deadline(), notices];
         let deadline = deadlines.into_iter().flatten().min().filter(|_| may_report);
         let wait = deadline.map(|deadline| {

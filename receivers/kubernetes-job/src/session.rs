@@ -12,7 +12,7 @@ use job_watch::watch::gap::Recovery;
 use job_watch::watches::Watches;
 use job_watch::{Kind, Observation};
 use kube::Client;
-use tokio::time::{Duration, Instant, Interval, MissedTickBehavior, interval_at};
+use tokio::time::{Duration, Instant, MissedTickBehavior, interval_at, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::backlog::Backlog;
@@ -27,6 +27,8 @@ use crate::telemetry::Telemetry;
 
 /// How often the health of the watches is checked: time alone makes a watch stale.
 const CHECK: Duration = Duration::from_secs(5);
+/// How long a check waits for something else that wakes the receiver.
+const CHECK_SLACK: Duration = Duration::from_secs(1);
 /// How long Jobs wait for the first lists, which hold their evidence.
 const FIRST_LISTS: Duration = Duration::from_secs(60);
 
@@ -109,9 +111,10 @@ impl JobSession {
     pub(crate) async fn run(mut self, running: Running) -> Result<(), ComponentError> {
         self.show_watches();
         let period = self.config.collection_interval.get();
-        let mut collect = delayed(interval_at(Instant::now() + period, period));
+        let mut collect = interval_at(Instant::now() + period, period);
+        collect.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // The first check follows the first lists, so that it finds all of them complete.
-        let mut check = delayed(interval_at(Instant::now() + CHECK, CHECK));
+        let mut next_check = Instant::now() + CHECK;
         let mut updates = Vec::new();
         loop {
             let next_report = self.next_report();
@@ -126,7 +129,11 @@ impl JobSession {
                 () = next_report => {}
                 () = self.gauges.step() => {}
                 _ = collect.tick(), if self.store.leads() && self.watches.all_listed() => self.collect(),
-                _ = check.tick() => self.check(),
+                () = sleep_until(next_check + CHECK_SLACK) => {}
+            }
+            if Instant::now() >= next_check {
+                self.check();
+                next_check = Instant::now() + CHECK;
             }
             let now = (self.clock)();
             self.report_next(now);
@@ -145,12 +152,13 @@ impl JobSession {
     }
 
     pub(crate) fn observe(&mut self, updates: impl IntoIterator<Item = SourceUpdate>) {
+        let (now, clock) = (Instant::now(), (self.clock)());
         for update in updates {
-            if let Some((source, observation)) = self.watches.observe(update) {
+            if let Some((source, observation)) = self.watches.observe(update, now) {
                 if let (Kind::Jobs, Observation::ReplayEnds { complete: true }) = (source.kind, &observation) {
                     self.downtime_ends(Recovery::Resumed);
                 }
-                self.tracker.apply(source, observation, (self.clock)());
+                self.tracker.apply(source, observation, clock);
             }
         }
         self.log_invalid_annotations();
@@ -173,9 +181,4 @@ pub(crate) fn tracker_settings(config: &JobReceiverConfig) -> TrackerSettings {
         },
         owner: config.owner.settings(),
     }
-}
-
-fn delayed(mut interval: Interval) -> Interval {
-    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    interval
 }

@@ -183,6 +183,7 @@ impl Wake {
                 first_list: CancellationToken::new(),
                 resume: None,
                 streaming: StreamingLists::never(),
+                coalesce: Duration::ZERO,
                 random: Random::unique(),
             };
             match kind {

@@ -139,6 +139,11 @@ impl Tracker {
         None
     }
 
+    /// True if Jobs are left to be checked, or the end of a stall is not decided.
+    pub(super) fn has_stalls_to_check(&self) -> bool {
+        self.stalls.wheel.is_behind() || !self.stalls.ended.is_empty()
+    }
+
     /// When the next unfinished Job is checked.
     pub(super) fn next_stall_check(&self) -> Option<Timestamp> {
         let stalls = &self.stalls;

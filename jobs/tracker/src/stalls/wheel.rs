@@ -89,6 +89,11 @@ impl Wheel {
         }
     }
 
+    /// True if checks that are due are left.
+    pub(super) fn is_behind(&self) -> bool {
+        !self.due.is_empty()
+    }
+
     /// The second in which the next check is due.
     pub(super) fn next(&self) -> Option<i64> {
         if !self.due.is_empty() {

@@ -5,15 +5,16 @@ use std::time::Duration;
 
 use http::Uri;
 use hyper_timeout::TimeoutConnector;
-use hyper_util::rt::TokioExecutor;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use kube::client::{Body, ConfigExt};
 use kube::{Client, Config};
 use proxy::{Environment, InvalidProxy, Proxy};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tower::{BoxError, ServiceBuilder};
+use tower::{BoxError, ServiceBuilder, ServiceExt};
 
 use crate::client::connector::{Connector, proxy_in_cluster};
+use crate::client::drained::Drained;
 use crate::client::explain::explain;
 use crate::client::session::{self, ConfigSource, Read};
 
@@ -156,7 +157,9 @@ fn stack(config: &Config, proxy: Option<Proxy>) -> Result<Client, kube::Error> {
         CONNECT_TIMEOUT
     };
     let tcp = Connector::new(proxy, CONNECT_TIMEOUT);
-    let mut connector = TimeoutConnector::new(config.rustls_https_connector_with_connector(tcp)?);
+    let tls = config.rustls_https_connector_with_connector(tcp)?;
+    let drained = tls.map_response(|stream| TokioIo::new(Drained::new(TokioIo::new(stream))));
+    let mut connector = TimeoutConnector::new(drained);
     connector.set_connect_timeout(Some(limit));
     connector.set_read_timeout(config.read_timeout);
     connector.set_write_timeout(config.write_timeout);
@@ -191,6 +194,7 @@ mod tests {
     use http::Request;
 
     use super::*;
+    use crate::client::Ticks;
 
     async fn error(text: Option<&str>, context: Option<&str>) -> String {
         let file = std::env::temp_dir().join(format!("kubeconfig-{:x}", rand()));
@@ -287,7 +291,7 @@ mod tests {
         let config = Config::new(format!("http://{address}").parse().unwrap());
         let client = transport(config, None).unwrap();
         let request = Request::get("/version").body(Body::empty()).unwrap();
-        let asking = tokio::spawn(async move { client.send(request).await.unwrap().status().as_u16() });
+        let asking = tokio::spawn(async move { client.send(request).await.unwrap() });
         let (mut stream, _) = listener.accept().await.unwrap();
         let mut head = [0; 1024];
         let read = tokio::io::AsyncReadExt::read(&mut stream, &mut head).await.unwrap();
@@ -298,7 +302,15 @@ mod tests {
         );
         let refusal = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 3600\r\nContent-Length: 0\r\n\r\n";
         tokio::io::AsyncWriteExt::write_all(&mut stream, refusal).await.unwrap();
-        assert_eq!(asking.await.unwrap(), 429);
+        let response = asking.await.unwrap();
+        assert_eq!(response.status().as_u16(), 429);
+        // Only watches turn the ticks of their connection on.
+        let ticks = response.extensions().get::<Ticks>().unwrap();
+        assert!(!ticks.are_on());
+        let ticking = ticks.start(Duration::from_millis(25));
+        assert!(ticks.are_on());
+        drop(ticking);
+        assert!(!ticks.are_on());
     }
 
     #[cfg(target_os = "linux")]

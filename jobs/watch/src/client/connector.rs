@@ -12,8 +12,11 @@ use hyper_util::rt::TokioIo;
 use kube::config::Kubeconfig;
 use proxy::{Environment, InvalidProxy, Proxies, Proxy, Target};
 use socket2::{SockRef, TcpKeepalive};
-use tokio::net::TcpStream;
+use tokio::time::Instant;
 use tower::{BoxError, Service};
+
+use super::coalesced::{Coalesced, TickGrid};
+use super::socket::TcpSocket;
 
 /// TCP keepalive: the idle time before the first probe, the interval, and the failed probes until the connection is dead,
 /// 60 s in all. It also keeps silent connections open in routers.
@@ -29,6 +32,7 @@ pub(crate) struct Connector {
     proxy: Option<Arc<Proxy>>,
     /// The timeout of a connection through the proxy. Without a proxy the caller's timeout applies.
     timeout: Duration,
+    grid: TickGrid,
 }
 
 impl Connector {
@@ -43,23 +47,26 @@ impl Connector {
             tcp,
             proxy: proxy.map(Arc::new),
             timeout,
+            grid: TickGrid::new(Instant::now()),
         }
     }
 }
 
 impl Service<Uri> for Connector {
-    type Response = TokioIo<TcpStream>;
+    type Response = TokioIo<Coalesced<TcpSocket>>;
     type Error = BoxError;
-    type Future = BoxFuture<'static, Result<TokioIo<TcpStream>, BoxError>>;
+    type Future = BoxFuture<'static, Result<Self::Response, BoxError>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         self.tcp.poll_ready(context).map_err(BoxError::from)
     }
 
     fn call(&mut self, target: Uri) -> Self::Future {
+        let grid = self.grid;
+        let coalesced = move |stream| TokioIo::new(Coalesced::new(TcpSocket::new(stream), grid));
         let Some(proxy) = self.proxy.clone() else {
             let connecting = self.tcp.call(target);
-            return Box::pin(async move { Ok(connecting.await?) });
+            return Box::pin(async move { Ok(coalesced(connecting.await?.into_inner())) });
         };
         let timeout = self.timeout;
         Box::pin(async move {
@@ -72,7 +79,7 @@ impl Service<Uri> for Connector {
                 .with_interval(interval)
                 .with_retries(retries);
             SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
-            Ok(TokioIo::new(stream))
+            Ok(coalesced(stream))
         })
     }
 }

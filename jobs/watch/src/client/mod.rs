@@ -1,18 +1,23 @@
 //! How components reach the Kubernetes API.
 //!
 //! * [`connect`](connect()): connections, and credentials that are renewed while the client lives.
-//! * `connector`: TCP, directly or through a proxy.
+//! * `connector`: TCP, directly or through a proxy; `coalesced`: read in ticks while it carries a watch.
 //! * [`bounded`](bounded()): single objects, read and written with bounds in bytes and time.
 //! * [`explain`](explain()): errors with a hint and without secrets.
 
 mod bounded;
+mod coalesced;
 mod connect;
 mod connector;
 mod credentials;
+mod drained;
 mod exec;
 mod explain;
 mod renewal;
 mod session;
+mod socket;
+
+pub(crate) use coalesced::{Ticking, Ticks};
 
 pub use bounded::{ErrorKind, bounded, error_kind};
 pub use connect::{AuthType, ClientError, Connected, auth_errors, connect};

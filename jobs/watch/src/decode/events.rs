@@ -26,6 +26,12 @@ impl From<NotFrames> for BrokenStream {
     }
 }
 
+impl Default for Events {
+    fn default() -> Self {
+        Events::Lines(Lines::default())
+    }
+}
+
 impl Events {
     /// The events of a watch in this form.
     pub fn new(encoding: Encoding) -> Self {

@@ -10,7 +10,7 @@ use super::stream::Stream;
 use super::streaming::{Fallback, SILENCE, fallback};
 use super::{Run, State, Stop, Update};
 use crate::Observation;
-use crate::decode::{DecodeError, Events, WatchEvent};
+use crate::decode::{DecodeError, WatchEvent};
 use crate::model::Watched;
 
 impl<T: Watched> Run<T> {
@@ -25,18 +25,18 @@ impl<T: Watched> Run<T> {
         let length = Heartbeat::list_timeout(self.api.random.fraction());
         let request = self.api.target.stream(length.as_secs(), self.negotiation.encoding());
         let response = send(&self.api.client, request).await?;
-        let events = Events::new(reply::encoding_of(&response));
-        let mut stream = Stream::new(response.into_body(), events, length);
+        let mut stream = Stream::new(response, length, self.api.coalesce);
         stream.patience = Some(SILENCE);
         Ok(State::Watching(Box::new(stream)))
     }
 
-    /// Applies an event of a list that is not complete. A bookmark completes it.
-    pub(super) async fn initial(
+    /// Applies an event, received at `now`, of a list that is not complete. A bookmark completes it.
+    pub(super) fn initial(
         &mut self,
         stream: &mut Stream,
         event: Result<WatchEvent<T>, DecodeError>,
-    ) -> Result<(), Stop> {
+        now: Instant,
+    ) -> Result<(), WatchError> {
         let object = |object: T| (self.object)(Box::new(object));
         let observation = match event {
             // An object that changes or is deleted meanwhile may follow before the end of the list.
@@ -45,39 +45,42 @@ impl<T: Watched> Run<T> {
             Ok(WatchEvent::Bookmark {
                 resource_version,
                 initial_events_end: true,
-            }) => return self.initial_end(stream, &resource_version).await,
+            }) => return self.initial_end(stream, &resource_version, now),
             // A server that ignores the parameters of a streaming list sends the objects as well, and then this.
             Ok(WatchEvent::Bookmark { .. }) => {
-                return Err(WatchError::NotStreamed("found a bookmark that does not end the list".into()).into());
+                return Err(WatchError::NotStreamed(
+                    "found a bookmark that does not end the list".into(),
+                ));
             }
-            Ok(WatchEvent::Error(status)) => return Err(reply::in_band(status).into()),
+            Ok(WatchEvent::Error(status)) => return Err(reply::in_band(status)),
             Err(problem) => {
-                self.initial_event(stream, Observation::ListLacks).await?;
-                return self.send(Update::Undecodable(problem)).await;
+                self.initial_event(stream, Observation::ListLacks, now);
+                self.arrives(Update::Undecodable(problem));
+                return Ok(());
             }
         };
-        self.initial_event(stream, observation).await
-    }
-
-    async fn initial_event(&mut self, stream: &mut Stream, observation: Observation) -> Result<(), Stop> {
-        if self.machine.stream_received() {
-            self.observed(Observation::ListBegins).await?;
-        }
-        self.observed(observation).await?;
-        // After it is delivered: the time that the receiver's task takes is no silence of the server.
-        stream.last_event = Instant::now();
+        self.initial_event(stream, observation, now);
         Ok(())
     }
 
-    /// The list is complete at this version. The only place where a watch continues on the connection of its list.
-    async fn initial_end(&mut self, stream: &mut Stream, version: &str) -> Result<(), Stop> {
+    fn initial_event(&mut self, stream: &mut Stream, observation: Observation, now: Instant) {
+        if self.machine.stream_received() {
+            self.observed(Observation::ListBegins);
+        }
+        self.observed(observation);
+        stream.last_event = now;
+    }
+
+    /// The list is complete at this version. The only place where a watch continues on the connection of its list, unless another
+    /// one starts at an earlier version.
+    fn initial_end(&mut self, stream: &mut Stream, version: &str, now: Instant) -> Result<(), WatchError> {
         let is_empty = self.machine.stream_received();
         self.machine.stream_complete(version)?;
         if is_empty {
-            self.observed(Observation::ListBegins).await?;
+            self.observed(Observation::ListBegins);
         }
-        self.list_complete().await?;
-        let now = Instant::now();
+        self.list_complete();
+        stream.is_left = self.machine.replay().is_some();
         (stream.began, stream.last_event) = (now, now);
         stream.works = self.machine.failures() == 0 && self.gaps.is_connected();
         stream.patience = self.heartbeat.patience(self.api.random.fraction());

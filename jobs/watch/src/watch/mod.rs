@@ -1,6 +1,6 @@
 //! Lists and watches one kind of objects for as long as the receiver runs.
 //!
-//! [`ListWatch`] makes one request or reads one chunk per step; [`machine::Machine`] decides what follows. It waits only
+//! [`ListWatch`] makes one request or reads what has arrived per step; [`machine::Machine`] decides what follows. It waits only
 //! for the receiver's task, which waits for nothing else.
 
 pub(crate) mod error;
@@ -10,6 +10,7 @@ mod initial;
 pub mod listing;
 pub mod machine;
 mod negotiation;
+mod reading;
 mod reply;
 pub mod request;
 mod stream;
@@ -18,7 +19,7 @@ pub mod streaming;
 use kube::Client;
 use pacing::Random;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Duration, Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::decode::DecodeError;
@@ -34,6 +35,9 @@ use stream::Stream;
 use streaming::StreamingLists;
 
 pub(crate) use reply::{encoding_of, in_band, next_data, page, send, whole};
+
+/// The default of [`ListWatch::coalesce`].
+pub const COALESCE: Duration = Duration::from_millis(25);
 
 /// After this many failures of its first list, a watch no longer delays the others.
 const FIRST_LIST_FAILURES: u32 = 3;
@@ -83,6 +87,8 @@ pub struct ListWatch {
     pub resume: Option<u64>,
     /// Which of its lists are streamed.
     pub streaming: StreamingLists,
+    /// A watch that is busy is read once in this time, for all updates that have arrived; zero: as they arrive.
+    pub coalesce: Duration,
     /// Spreads its delays.
     pub random: Random,
 }
@@ -133,6 +139,10 @@ struct Run<T> {
     gaps: GapTracker,
     /// The last watch was silent too long, so the silence of the next one is no sign that it works.
     is_doubted: bool,
+    /// The updates of this step, which are delivered at its end.
+    arrived: Vec<SourceUpdate>,
+    /// The first list is complete.
+    is_listed: bool,
 }
 
 impl ListWatch {
@@ -146,6 +156,8 @@ impl ListWatch {
             heartbeat: Heartbeat::default(),
             gaps: GapTracker::default(),
             is_doubted: false,
+            arrived: Vec::new(),
+            is_listed: false,
         };
         let mut state = State::Listing;
         loop {
@@ -154,6 +166,9 @@ impl ListWatch {
                 next => next,
             };
             let Ok(next) = next else { return };
+            if run.deliver().await.is_err() {
+                return;
+            }
             state = next;
         }
     }
@@ -183,8 +198,8 @@ impl<T: Watched> Run<T> {
         let listed = self.machine.replay();
         if self.machine.replay_expired(&failure) {
             tracing::debug!(what = self.api.target.describe(), %failure, "cannot resume at the stored version");
-            self.position(listed).await?;
-            self.replay_ends(false).await?;
+            self.position(listed);
+            self.replay_ends(false);
             return Ok(State::of(&self.machine));
         }
         self.gaps.failed();
@@ -206,9 +221,10 @@ impl<T: Watched> Run<T> {
             self.api.first_list.cancel();
         }
         if is_denied {
-            self.observed(Observation::Forbidden).await?;
+            self.observed(Observation::Forbidden);
         }
-        self.send(Update::Failed { failure, times }).await?;
+        self.arrives(Update::Failed { failure, times });
+        self.deliver().await?;
         sleep(retry.after).await;
         Ok(State::of(&self.machine))
     }
@@ -223,76 +239,84 @@ impl<T: Watched> Run<T> {
         // The page is checked before its objects are used.
         let is_last = self.machine.page_read(&page)?;
         if is_first {
-            self.observed(Observation::ListBegins).await?;
+            self.observed(Observation::ListBegins);
         }
         for item in page.objects_with::<T>(self.api.target.wanted.as_deref()) {
             match item.and_then(|item| self.api.target.check(item)) {
-                Ok(item) => {
-                    self.observed(Observation::Listed((self.object)(Box::new(item))))
-                        .await?
-                }
+                Ok(item) => self.arrived.push(SourceUpdate {
+                    source: self.api.target.source,
+                    update: Update::Observed(Observation::Listed((self.object)(Box::new(item)))),
+                }),
                 Err(problem) => {
-                    self.observed(Observation::ListLacks).await?;
-                    self.send(Update::Undecodable(problem)).await?;
+                    self.observed(Observation::ListLacks);
+                    self.arrives(Update::Undecodable(problem));
                 }
             }
         }
         if is_last {
-            self.list_complete().await?;
+            self.list_complete();
         }
         Ok(State::of(&self.machine))
     }
 
-    async fn list_complete(&mut self) -> Result<(), Stop> {
+    fn list_complete(&mut self) {
         tracing::debug!(what = self.api.target.describe(), "list complete");
         if let Some(version) = self.machine.replay() {
-            self.observed(Observation::ReplayBegins { version }).await?;
+            self.observed(Observation::ReplayBegins { version });
             self.gaps.listed(Instant::now());
-            return self.observed(Observation::ListEnds).await;
+            return self.observed(Observation::ListEnds);
         }
-        self.observed(Observation::ListEnds).await?;
+        self.observed(Observation::ListEnds);
         if let Phase::Watch { version } = self.machine.phase() {
-            self.position(version.parse().ok()).await?;
+            self.position(version.parse().ok());
         }
         // A gap ends with a watch that works: after the list it may fail again.
         if self.gaps.listed(Instant::now()) {
-            self.send(Update::Healthy(None)).await?;
+            self.arrives(Update::Healthy(None));
         }
-        self.api.first_list.cancel();
-        Ok(())
+        self.is_listed = true;
     }
 
     /// The watch that began at `began` works. During a replay that is not enough: older changes are missing.
-    async fn resumed(&mut self, began: Instant) -> Result<(), Stop> {
-        if self.machine.replay().is_some() {
-            return Ok(());
+    fn resumed(&mut self, began: Instant) {
+        if self.machine.replay().is_none() {
+            let gap = self.gaps.resumed(began);
+            self.arrives(Update::Healthy(gap));
         }
-        let gap = self.gaps.resumed(began);
-        self.send(Update::Healthy(gap)).await
     }
 
     /// The changes since an earlier process stopped are replayed, or the server no longer has them.
-    async fn replay_ends(&mut self, complete: bool) -> Result<(), Stop> {
+    fn replay_ends(&mut self, complete: bool) {
         self.machine.replayed();
-        self.observed(Observation::ReplayEnds { complete }).await?;
-        self.api.first_list.cancel();
-        self.resumed(Instant::now()).await
+        self.observed(Observation::ReplayEnds { complete });
+        self.is_listed = true;
+        self.resumed(Instant::now());
     }
 
-    async fn position(&self, version: Option<u64>) -> Result<(), Stop> {
-        match version {
-            Some(version) => self.send(Update::Position(version)).await,
-            None => Ok(()),
+    fn position(&mut self, version: Option<u64>) {
+        if let Some(version) = version {
+            self.arrives(Update::Position(version));
         }
     }
 
-    async fn observed(&self, observation: Observation) -> Result<(), Stop> {
-        self.send(Update::Observed(observation)).await
+    fn observed(&mut self, observation: Observation) {
+        self.arrives(Update::Observed(observation));
     }
 
-    async fn send(&self, update: Update) -> Result<(), Stop> {
+    fn arrives(&mut self, update: Update) {
         let source = self.api.target.source;
-        let sent = self.api.updates.send(SourceUpdate { source, update }).await;
-        sent.map_err(|_| Stop::Closed)
+        self.arrived.push(SourceUpdate { source, update });
+    }
+
+    /// Delivers what has arrived.
+    async fn deliver(&mut self) -> Result<(), Stop> {
+        for update in self.arrived.drain(..) {
+            self.api.updates.send(update).await.map_err(|_| Stop::Closed)?;
+        }
+        // The next list begins after the last update of this one.
+        if self.is_listed {
+            self.api.first_list.cancel();
+        }
+        Ok(())
     }
 }

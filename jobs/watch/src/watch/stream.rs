@@ -1,19 +1,22 @@
-//! An open watch: its events, its silence and its end.
+//! An open watch or streaming list: its data, its silence and its end.
 
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::Response;
+use http_body_util::BodyExt;
 use kube::client::Body;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::error::WatchError;
 use super::heartbeat::GRACE;
-use super::machine::{Phase, SHORT_WATCH};
-use super::reply::{self, next_data, send};
-use super::{Run, State, Stop, Update};
-use crate::Observation;
-use crate::decode::{BrokenStream, DecodeError, Events, WatchEvent};
-use crate::model::Watched;
+use super::machine::SHORT_WATCH;
+use super::reply::encoding_of;
+use crate::client::{Ticking, Ticks};
+use crate::decode::Events;
 
 /// A watch that starts in the past sends what it has at once. After this much silence it has sent everything.
 const REPLAYED: Duration = Duration::from_millis(500);
@@ -21,25 +24,33 @@ const REPLAYED: Duration = Duration::from_millis(500);
 /// An open watch, or a streaming list.
 pub(super) struct Stream {
     body: Body,
-    events: Events,
+    pub(super) events: Events,
     pub(super) began: Instant,
     /// The requested end.
-    ends: Instant,
+    pub(super) ends: Instant,
     /// When it is silent next, another watch replaces it, which is neither an end nor a failure.
     pub(super) is_due: Option<Instant>,
+    /// Another watch replaces it at once.
+    pub(super) is_left: bool,
     /// The allowed silence; `None` up to the end.
     pub(super) patience: Option<Duration>,
     pub(super) last_event: Instant,
     /// When the last bytes arrived.
     last_data: Instant,
-    has_events: bool,
+    pub(super) has_events: bool,
     /// After a failure, a watch works once it delivers an event, ends in time, or has lived for a while.
     pub(super) works: bool,
+    /// Wakes the watch at a deadline, or earlier: a deadline that moves on does not move it.
+    timer: Pin<Box<Sleep>>,
+    /// Its connection is read in ticks.
+    _ticking: Option<Ticking>,
 }
 
 /// The next part of a stream.
-enum StreamRead {
+pub(super) enum StreamRead {
     Data(Bytes),
+    /// All that has arrived is read.
+    Drained,
     /// Silent, but open for longer than a watch that fails at once.
     Survived,
     /// Silent for longer than a server pauses between the changes of a replay.
@@ -51,57 +62,133 @@ enum StreamRead {
     End,
 }
 
+/// How a stream is read.
+#[derive(Clone, Copy)]
+pub(super) struct Reading {
+    /// The last watch was silent too long, so the silence of this one is no sign that it works.
+    pub(super) is_doubted: bool,
+    /// Changes from before the list are expected.
+    pub(super) replays: bool,
+}
+
+/// The deadlines of a silent stream.
+#[derive(Clone, Copy)]
+struct Deadlines {
+    /// Whichever is first.
+    until: Instant,
+    is_due: bool,
+    is_replayed: bool,
+    silent: Instant,
+    overdue: Instant,
+}
+
 impl Stream {
-    /// A stream that has received nothing, with this requested length.
-    pub(super) fn new(body: Body, events: Events, length: Duration) -> Self {
+    /// A stream that has received nothing, with this requested length. Its connection is read once in `coalesce`.
+    pub(super) fn new(response: Response<Body>, length: Duration, coalesce: Duration) -> Self {
         let began = Instant::now();
+        let ticks = response.extensions().get::<Ticks>();
+        let ticking = ticks.map(|ticks| ticks.start(coalesce));
         Stream {
-            body,
-            events,
+            events: Events::new(encoding_of(&response)),
+            body: response.into_body(),
             began,
             ends: began + length,
             is_due: None,
+            is_left: false,
             patience: None,
             last_event: began,
             last_data: began,
             has_events: false,
             works: true,
+            timer: Box::pin(sleep_until(began + REPLAYED)),
+            _ticking: ticking,
         }
     }
 
-    async fn receive(&mut self, is_doubted: bool, replays: bool) -> Result<StreamRead, WatchError> {
+    /// Receives the next part; if `has_more`, only what has arrived.
+    pub(super) async fn receive(&mut self, reading: Reading, has_more: bool) -> Result<StreamRead, WatchError> {
+        let deadlines = self.deadlines(reading);
+        let mut has_yielded = false;
+        poll_fn(|context| {
+            while let Poll::Ready(frame) = Pin::new(&mut self.body.frame()).poll(context) {
+                let frame = match frame {
+                    None => return Poll::Ready(Ok(StreamRead::End)),
+                    // The cause may break the next watch at the same object.
+                    Some(Err(_)) if self.events.is_cut() => return Poll::Ready(Err(WatchError::Cut)),
+                    Some(Err(error)) => {
+                        return Poll::Ready(Err(WatchError::Connection(crate::client::explain(&error))));
+                    }
+                    Some(Ok(frame)) => frame,
+                };
+                if let Ok(data) = frame.into_data() {
+                    self.last_data = Instant::now();
+                    return Poll::Ready(Ok(StreamRead::Data(data)));
+                }
+            }
+            if has_more {
+                if has_yielded {
+                    return Poll::Ready(Ok(StreamRead::Drained));
+                }
+                // The task of the connection passes the next part only after this one was taken.
+                has_yielded = true;
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            ready!(self.poll_timer(deadlines.until, context));
+            Poll::Ready(self.after_silence(deadlines))
+        })
+        .await
+    }
+
+    fn deadlines(&self, reading: Reading) -> Deadlines {
         let overdue = self.ends + GRACE;
         let silent = self
             .patience
             .map_or(overdue, |patience| overdue.min(self.last_event + patience));
-        let until = match self.works || is_doubted {
+        let until = match self.works || reading.is_doubted {
             true => silent,
             false => silent.min(self.began + SHORT_WATCH),
         };
-        let replayed = (replays && !self.events.is_cut()).then(|| self.last_data + REPLAYED);
-        let until = replayed.map_or(until, |replayed| until.min(replayed));
-        let due = self.is_due.filter(|due| *due < until && !self.events.is_cut());
-        let wait = due.unwrap_or(until).saturating_duration_since(Instant::now());
-        let silence = match next_data(&mut self.body, wait).await {
-            Ok(Some(data)) => {
-                self.last_data = Instant::now();
-                return Ok(StreamRead::Data(data));
+        let is_whole = !self.events.is_cut();
+        let replayed = (reading.replays && is_whole).then(|| self.last_data + REPLAYED);
+        let replayed = replayed.filter(|replayed| *replayed < until);
+        let until = replayed.unwrap_or(until);
+        let due = self.is_due.filter(|due| is_whole && *due < until);
+        Deadlines {
+            until: due.unwrap_or(until),
+            is_due: due.is_some(),
+            is_replayed: replayed.is_some(),
+            silent,
+            overdue,
+        }
+    }
+
+    fn poll_timer(&mut self, until: Instant, context: &mut Context<'_>) -> Poll<()> {
+        // A deadline that moves closer moves the timer.
+        if self.timer.deadline() > until {
+            self.timer.as_mut().reset(until);
+        }
+        loop {
+            ready!(self.timer.as_mut().poll(context));
+            if self.timer.deadline() >= until {
+                return Poll::Ready(());
             }
-            Ok(None) => return Ok(StreamRead::End),
-            Err(WatchError::Silence(_)) if due.is_some() => return Ok(StreamRead::Due),
-            // The cause may break the next watch at the same object.
-            Err(WatchError::Connection(_)) if self.events.is_cut() => return Err(WatchError::Cut),
-            Err(WatchError::Silence(_)) => self.last_event.elapsed(),
-            Err(error) => return Err(error),
-        };
-        if replayed == Some(until) {
+            self.timer.as_mut().reset(until);
+        }
+    }
+
+    fn after_silence(&self, deadlines: Deadlines) -> Result<StreamRead, WatchError> {
+        let silence = self.last_event.elapsed();
+        if deadlines.is_due {
+            Ok(StreamRead::Due)
+        } else if deadlines.is_replayed {
             Ok(StreamRead::Replayed)
-        } else if until < silent {
+        } else if deadlines.until < deadlines.silent {
             Ok(StreamRead::Survived)
         } else if self.events.is_cut() {
             // Bytes arrive, and never a whole event.
             Err(WatchError::Slow(silence))
-        } else if until < overdue {
+        } else if deadlines.until < deadlines.overdue {
             Ok(StreamRead::Silent(silence))
         } else if silence > GRACE {
             Err(WatchError::Silence(silence))
@@ -109,146 +196,5 @@ impl Stream {
             // Events arrive beyond the requested end: the watch works, and a new one is due.
             Ok(StreamRead::End)
         }
-    }
-}
-
-impl<T: Watched> Run<T> {
-    /// Opens a watch after `version`.
-    pub(super) async fn connect(&mut self, version: &str) -> Result<State, Stop> {
-        let timeout = self.heartbeat.timeout(self.api.random.fraction());
-        let patience = self.heartbeat.patience(self.api.random.fraction());
-        let encoding = self.negotiation.encoding();
-        let request = self.api.target.watch(version, timeout.as_secs(), encoding);
-        let response = send(&self.api.client, request).await?;
-        let events = Events::new(reply::encoding_of(&response));
-        let mut stream = Stream::new(response.into_body(), events, timeout);
-        stream.patience = patience;
-        stream.works = self.machine.failures() == 0 && self.gaps.is_connected();
-        self.gaps.received(stream.began);
-        Ok(State::Watching(Box::new(stream)))
-    }
-
-    /// Reads one chunk of an open watch or streaming list.
-    pub(super) async fn read(&mut self, mut stream: Box<Stream>) -> Result<State, Stop> {
-        let replays = self.machine.replay().is_some();
-        let data = match stream.receive(self.is_doubted, replays).await? {
-            StreamRead::Data(data) => data,
-            StreamRead::Replayed => {
-                self.replay_ends(true).await?;
-                return Ok(State::Watching(stream));
-            }
-            StreamRead::Survived => {
-                stream.works = true;
-                self.machine.survived();
-                self.resumed(stream.began).await?;
-                return Ok(State::Watching(stream));
-            }
-            StreamRead::Silent(silence) if self.is_listing() => {
-                let problem = format!("nothing received for {} s", silence.as_secs());
-                return Err(WatchError::NotStreamed(problem).into());
-            }
-            StreamRead::Silent(silence) => {
-                self.heartbeat.missed();
-                return Err(WatchError::Silence(silence).into());
-            }
-            StreamRead::Due => return Ok(State::of(&self.machine)),
-            StreamRead::End => return self.ended(*stream).await,
-        };
-        let target = &self.api.target;
-        let mut events = Vec::new();
-        let read = stream.events.push(&data, target.wanted.as_deref(), |event| {
-            events.push(event.and_then(|event: WatchEvent<T>| target.check_event(event)));
-        });
-        for event in events {
-            if !self.is_listing() {
-                self.receive(&mut stream, event).await?;
-                continue;
-            }
-            self.initial(&mut stream, event).await?;
-            // Another watch replays what was before the list, and then the rest of this one.
-            if self.machine.replay().is_some() {
-                return Ok(State::of(&self.machine));
-            }
-        }
-        match read {
-            Ok(()) => Ok(State::Watching(stream)),
-            Err(BrokenStream(problem)) => Err(WatchError::Protobuf(problem).into()),
-        }
-    }
-
-    /// True while a list is streamed.
-    fn is_listing(&self) -> bool {
-        matches!(self.machine.phase(), Phase::Stream { .. })
-    }
-
-    async fn receive(&mut self, stream: &mut Stream, event: Result<WatchEvent<T>, DecodeError>) -> Result<(), Stop> {
-        let object = |object: T| (self.object)(Box::new(object));
-        let (version, update) = match event {
-            Ok(WatchEvent::Added(new) | WatchEvent::Modified(new)) => (
-                new.metadata().resource_version.clone(),
-                Update::Observed(Observation::Changed(object(new))),
-            ),
-            Ok(WatchEvent::Deleted(last)) => (
-                last.metadata().resource_version.clone(),
-                Update::Observed(Observation::Deleted(object(last))),
-            ),
-            Ok(WatchEvent::Bookmark { resource_version, .. }) => {
-                let left = stream.ends.saturating_duration_since(Instant::now());
-                self.heartbeat.bookmark(left);
-                self.position(resource_version.parse().ok()).await?;
-                // From now on a missing bookmark shows that it is dead.
-                if stream.is_due.take().is_some() {
-                    stream.patience = self.heartbeat.patience(self.api.random.fraction());
-                }
-                (resource_version, Update::Alive)
-            }
-            Ok(WatchEvent::Error(status)) => return Err(reply::in_band(status).into()),
-            // Its version is unknown and the next one passes it, so it is lost and counted. It is no sign that the watch
-            // works: a server that sends nothing else must not be asked in a hot loop.
-            Err(problem) => return self.send(Update::Undecodable(problem)).await,
-        };
-        stream.has_events = true;
-        self.negotiation.received();
-        stream.last_event = Instant::now();
-        self.gaps.received(stream.last_event);
-        if !std::mem::replace(&mut stream.works, true) {
-            self.resumed(stream.began).await?;
-        }
-        self.is_doubted = false;
-        self.send(update).await?;
-        // After the update is delivered: an update that is not must be requested again.
-        let replays = self.machine.replay().is_some();
-        self.machine.progressed(&version);
-        if replays && self.machine.replay().is_none() {
-            self.replay_ends(true).await?;
-        }
-        Ok(())
-    }
-
-    /// A watch ended. The end is a sign of life.
-    async fn ended(&mut self, stream: Stream) -> Result<State, Stop> {
-        let is_listing = self.is_listing();
-        if !is_listing {
-            self.gaps.received(Instant::now());
-        }
-        if stream.events.is_cut() {
-            return Err(WatchError::Cut.into());
-        }
-        if is_listing {
-            return Err(WatchError::NotStreamed("it ended before the end of the list".into()).into());
-        }
-        // At its end a watch has sent everything.
-        if self.machine.replay().is_some() {
-            self.replay_ends(true).await?;
-        }
-        let (lived, jitter) = (stream.began.elapsed(), self.api.random.fraction());
-        let pause = self.machine.watch_ended(lived, stream.has_events, jitter)?;
-        match stream.works {
-            true => self.send(Update::Alive).await?,
-            false => self.resumed(stream.began).await?,
-        }
-        self.is_doubted = false;
-        sleep(pause).await;
-        Ok(State::of(&self.machine))
     }
 }

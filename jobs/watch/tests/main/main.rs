@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail by a panic, also in its helpers")]
 
+mod batches;
 mod credentials;
 mod negotiation;
 mod protobuf;

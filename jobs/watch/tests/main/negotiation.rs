@@ -1,8 +1,10 @@
 //! Lists and watches of servers and proxies that serve protobuf, refuse it, or damage it: the same updates.
 
 use job_watch::model::{Job, Watched};
+use job_watch::version::SharedVersion;
 use job_watch::watch::request::targets;
-use job_watch::watch::{ListWatch, SourceUpdate, Update};
+use job_watch::watch::streaming::StreamingLists;
+use job_watch::watch::{COALESCE, ListWatch, SourceUpdate, Update};
 use job_watch::{Kind, Object, Observation};
 use kube::Client;
 use pacing::Random;
@@ -35,6 +37,9 @@ impl Watching {
             target: targets(&[Kind::Jobs], &[], &[], "").remove(0),
             updates: sender,
             first_list: CancellationToken::new(),
+            resume: None,
+            streaming: StreamingLists::of(SharedVersion::default()),
+            coalesce: COALESCE,
             random: Random::seeded(1),
         };
         let task = tokio::spawn(watch.run(|job: Box<Job>| Object::Job(job)));
@@ -55,7 +60,7 @@ impl Watching {
                 Update::Observed(other) => panic!("{other:?}"),
                 Update::Undecodable(problem) => panic!("{problem}"),
                 Update::Failed { failure, .. } => panic!("{failure}"),
-                Update::Healthy(_) | Update::Alive => continue,
+                Update::Healthy(_) | Update::Alive | Update::Position(_) => continue,
             };
             let Some(Object::Job(job)) = object else {
                 seen.push(word.to_owned());

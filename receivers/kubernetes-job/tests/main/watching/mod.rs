@@ -15,7 +15,7 @@ use job_watch::version::SharedVersion;
 use job_watch::watch::gap::WatchGap;
 use job_watch::watch::request::targets;
 use job_watch::watch::streaming::StreamingLists;
-use job_watch::watch::{ListWatch, SourceUpdate, Update};
+use job_watch::watch::{COALESCE, ListWatch, SourceUpdate, Update};
 use job_watch::{Kind, Object, Observation};
 use pacing::Random;
 use tokio::sync::mpsc;
@@ -91,6 +91,7 @@ fn start<T: Watched>(
         first_list: first_list.clone(),
         resume,
         streaming,
+        coalesce: COALESCE,
         random: Random::seeded(seed()),
     };
     let task = tokio::spawn(watch.run(object)).abort_handle();

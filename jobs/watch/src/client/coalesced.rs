@@ -1,0 +1,277 @@
+//! Reads a busy connection once a tick, so that a burst of arrivals wakes the process once.
+//!
+//! While ticks are on, the first arrival after quiet is read at once. After a second one within a tick the connection is read
+//! at the next ticks only, and the runtime does not poll it meanwhile; a tick without data ends that, and so does one with very
+//! much: a first list must not wait for room in the buffers of the kernel. All connections of a client share the times of
+//! their ticks. Ticks are on while a connection carries a watch: everything else, such as the pages
+//! of a list, is read as it arrives.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use hyper_util::client::legacy::connect::{Connected, Connection};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::socket::Socket;
+
+/// The most bytes read at once at a tick.
+const AT_ONCE: usize = 32 * 1024;
+/// As many bytes within a tick are read as they arrive: about 1,500 updates of Pods a second.
+const BULK: usize = 6 * AT_ONCE;
+
+/// The ticks of one connection, found in the extensions of its responses; clones share them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Ticks {
+    /// Nanoseconds; 0: off.
+    every: Arc<AtomicU64>,
+}
+
+impl Ticks {
+    /// Turns ticks on until the result is dropped; with a zero duration they stay off.
+    pub(crate) fn start(&self, every: Duration) -> Ticking {
+        let every = u64::try_from(every.as_nanos()).unwrap_or(u64::MAX);
+        self.every.store(every, Ordering::Relaxed);
+        Ticking(self.clone())
+    }
+
+    #[cfg(test)]
+    pub(crate) fn are_on(&self) -> bool {
+        self.every().is_some()
+    }
+
+    fn every(&self) -> Option<Duration> {
+        let every = self.every.load(Ordering::Relaxed);
+        (every > 0).then(|| Duration::from_nanos(every))
+    }
+}
+
+/// Ticks that are on until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Ticking(Ticks);
+
+impl Drop for Ticking {
+    fn drop(&mut self) {
+        self.0.every.store(0, Ordering::Relaxed);
+    }
+}
+
+/// The shared times of ticks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TickGrid {
+    origin: Instant,
+}
+
+impl TickGrid {
+    /// Ticks at multiples of their length after `origin`.
+    pub(crate) fn new(origin: Instant) -> TickGrid {
+        TickGrid { origin }
+    }
+
+    /// The first tick after `now`.
+    fn next(self, now: Instant, every: Duration) -> Instant {
+        let every = every.as_nanos().max(1);
+        let passed = now.saturating_duration_since(self.origin).as_nanos() / every;
+        let next = u64::try_from((passed + 1) * every).unwrap_or(u64::MAX);
+        self.origin + Duration::from_nanos(next)
+    }
+}
+
+/// A connection that is read in ticks while they are on.
+pub(crate) struct Coalesced<S> {
+    socket: S,
+    grid: TickGrid,
+    ticks: Ticks,
+    /// When the last arrival was read.
+    last: Option<Instant>,
+    tick: Option<Tick>,
+    bulk: Option<Bulk>,
+}
+
+/// Very much arrives.
+#[derive(Clone, Copy)]
+struct Bulk {
+    since: Instant,
+    bytes: usize,
+}
+
+/// The next tick of a busy connection.
+struct Tick {
+    due: Pin<Box<Sleep>>,
+    is_due: bool,
+    /// Read and not yet taken: `bytes[from..until]`.
+    bytes: Box<[u8]>,
+    from: usize,
+    until: usize,
+    /// Read at this tick.
+    bytes_read: usize,
+}
+
+impl Tick {
+    fn at(due: Instant) -> Tick {
+        Tick {
+            due: Box::pin(sleep_until(due)),
+            is_due: false,
+            bytes: vec![0; AT_ONCE].into_boxed_slice(),
+            from: 0,
+            until: 0,
+            bytes_read: 0,
+        }
+    }
+
+    fn move_to(&mut self, due: Instant) {
+        self.due.as_mut().reset(due);
+        self.is_due = false;
+        self.bytes_read = 0;
+    }
+
+    fn take(&mut self, into: &mut ReadBuf<'_>) {
+        let length = into.remaining().min(self.until - self.from);
+        into.put_slice(&self.bytes[self.from..self.from + length]);
+        self.from += length;
+    }
+}
+
+impl<S> Coalesced<S> {
+    pub(crate) fn new(socket: S, grid: TickGrid) -> Self {
+        Coalesced {
+            socket,
+            grid,
+            ticks: Ticks::default(),
+            last: None,
+            tick: None,
+            bulk: None,
+        }
+    }
+
+    /// Bytes were read as they arrived: a burst is read at ticks from now on.
+    fn arrived(&mut self, bytes: usize) {
+        let Some(every) = self.ticks.every() else { return };
+        let now = Instant::now();
+        let is_within_tick = |then: Instant| now.saturating_duration_since(then) < every;
+        if let Some(bulk) = &mut self.bulk {
+            bulk.bytes += bytes;
+            if is_within_tick(bulk.since) {
+                return;
+            }
+            self.bulk = (bulk.bytes >= BULK).then_some(Bulk { since: now, bytes: 0 });
+        }
+        let is_burst = self.last.replace(now).is_some_and(is_within_tick);
+        if is_burst && self.bulk.is_none() {
+            self.tick = Some(Tick::at(self.grid.next(now, every)));
+        }
+    }
+}
+
+impl<S: Socket> AsyncRead for Coalesced<S> {
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        loop {
+            let Some(tick) = &mut this.tick else {
+                let before = into.filled().len();
+                ready!(Pin::new(&mut this.socket).poll_read(context, into))?;
+                let bytes = into.filled().len() - before;
+                if bytes > 0 {
+                    this.arrived(bytes);
+                }
+                return Poll::Ready(Ok(()));
+            };
+            if tick.from < tick.until {
+                tick.take(into);
+                return Poll::Ready(Ok(()));
+            }
+            if tick.bytes_read >= BULK {
+                this.tick = None;
+                this.bulk = Some(Bulk {
+                    since: Instant::now(),
+                    bytes: 0,
+                });
+                continue;
+            }
+            if !tick.is_due {
+                ready!(tick.due.as_mut().poll(context));
+                tick.is_due = true;
+            }
+            let drained = match this.socket.read_arrived(&mut tick.bytes) {
+                Ok(0) => return Poll::Ready(Ok(())),
+                Ok(length) => {
+                    (tick.from, tick.until) = (0, length);
+                    tick.bytes_read += length;
+                    // A full buffer has left something behind.
+                    length < AT_ONCE
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => true,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => false,
+                Err(error) => return Poll::Ready(Err(error)),
+            };
+            if !drained || tick.bytes_read >= BULK {
+                continue;
+            }
+            match this.ticks.every() {
+                Some(every) if tick.bytes_read > 0 => {
+                    let now = Instant::now();
+                    this.last = Some(now);
+                    tick.move_to(this.grid.next(now, every));
+                }
+                // The next poll of the socket resumes the wake-ups.
+                _ if tick.from == tick.until => this.tick = None,
+                _ => {}
+            }
+        }
+    }
+}
+
+impl<S: Socket> Coalesced<S> {
+    /// A request follows the last watch: its answer wakes the task again.
+    fn before_write(&mut self, context: &Context<'_>) {
+        let Some(tick) = &mut self.tick else { return };
+        if self.ticks.every().is_none() && !tick.is_due {
+            tick.is_due = true;
+            context.waker().wake_by_ref();
+        }
+    }
+}
+
+impl<S: Socket> AsyncWrite for Coalesced<S> {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        this.before_write(context);
+        Pin::new(&mut this.socket).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        this.before_write(context);
+        Pin::new(&mut this.socket).poll_write_vectored(context, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.socket.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().socket).poll_flush(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().socket).poll_shutdown(context)
+    }
+}
+
+impl<S: Connection> Connection for Coalesced<S> {
+    fn connected(&self) -> Connected {
+        self.socket.connected().extra(self.ticks.clone())
+    }
+}
+
+#[cfg(test)]
+#[path = "coalesced_tests.rs"]
+mod tests;
