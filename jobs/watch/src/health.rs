@@ -244,6 +244,12 @@ impl WatchHealth {
         }
     }
 
+    /// True while a list is not complete.
+    pub(crate) fn is_listing(&self, source: Source) -> bool {
+        let watch = self.watches.get(&(source.kind, source.scope));
+        watch.is_some_and(|watch| watch.list_began.is_some())
+    }
+
     /// How far each watch was current at the last call. After a pause of the connection, what was sent during it arrives within
     /// moments, so that what is current now may be complete only at the next call.
     pub(crate) fn proven(&mut self) -> Vec<(Source, Instant)> {

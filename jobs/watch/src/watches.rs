@@ -203,8 +203,11 @@ impl Watches {
         None
     }
 
-    /// Changes come in the order of their versions.
+    /// Changes come in the order of their versions, once a list is complete.
     fn progressed(&mut self, source: Source, observation: &Observation) {
+        if self.health.is_listing(source) {
+            return;
+        }
         if let Observation::Changed(object) | Observation::Deleted(object) = observation
             && let Ok(version) = object.metadata().resource_version.parse()
         {

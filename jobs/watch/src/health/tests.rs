@@ -130,9 +130,11 @@ fn a_deletion_within_a_list_proves_nothing() {
     let deleted = || observed(Observation::Deleted(Object::Job(Box::default())));
     health.proves(JOBS, &observed(Observation::ListBegins), at(1));
     health.proves(JOBS, &deleted(), at(50));
+    assert!(health.is_listing(JOBS), "its version is no position to resume at");
     assert_eq!(health.proven(), []);
     assert_eq!(health.proven(), []);
     health.proves(JOBS, &observed(Observation::ListEnds), at(60));
+    assert!(!health.is_listing(JOBS));
     health.proves(JOBS, &deleted(), at(70));
     health.proven();
     assert_eq!(health.proven(), [(JOBS, at(70))]);

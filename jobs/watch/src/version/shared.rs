@@ -14,10 +14,10 @@ const ASK_AGAIN: Duration = Duration::from_secs(60);
 
 /// The version of an API server. Clones share it.
 #[derive(Clone, Debug, Default)]
-pub struct SharedVersion(Arc<Mutex<State>>);
+pub struct SharedVersion(Arc<Mutex<LastReply>>);
 
 #[derive(Debug, Default)]
-enum State {
+enum LastReply {
     /// Nothing replied so far.
     #[default]
     Unasked,
@@ -34,23 +34,23 @@ impl SharedVersion {
     /// The version; asks the API server unless it has replied. `None` if it refuses, names none, or does not reply; a server
     /// that is not reached is asked at the next call.
     pub async fn get(&self, client: &Client) -> Option<ServerVersion> {
-        let mut state = self.0.lock().await;
-        match &*state {
-            State::Known(version) => return version.clone(),
-            State::TimedOut { again } if Instant::now() < *again => return None,
-            State::TimedOut { .. } | State::Unasked => {}
+        let mut last = self.0.lock().await;
+        match &*last {
+            LastReply::Known(version) => return version.clone(),
+            LastReply::TimedOut { again } if Instant::now() < *again => return None,
+            LastReply::TimedOut { .. } | LastReply::Unasked => {}
         }
-        *state = match ServerVersion::ask(client).await {
-            VersionReply::Version(version) => State::Known(Some(version)),
-            VersionReply::NoVersion => State::Known(None),
-            VersionReply::Unreachable => State::Unasked,
-            VersionReply::TimedOut => State::TimedOut {
+        *last = match ServerVersion::ask(client).await {
+            VersionReply::Version(version) => LastReply::Known(Some(version)),
+            VersionReply::NoVersion => LastReply::Known(None),
+            VersionReply::Unreachable => LastReply::Unasked,
+            VersionReply::TimedOut => LastReply::TimedOut {
                 again: Instant::now() + ASK_AGAIN,
             },
         };
-        match &*state {
-            State::Known(version) => version.clone(),
-            State::TimedOut { .. } | State::Unasked => None,
+        match &*last {
+            LastReply::Known(version) => version.clone(),
+            LastReply::TimedOut { .. } | LastReply::Unasked => None,
         }
     }
 }

@@ -17,10 +17,10 @@ pub(super) const SILENCE: Duration = Duration::from_secs(15);
 
 /// The streaming lists of a receiver: used if the API server's version has them, until it refuses one. Clones share that.
 #[derive(Clone, Debug)]
-pub struct StreamingLists(Option<Arc<Shared>>);
+pub struct StreamingLists(Option<Arc<Offer>>);
 
 #[derive(Debug)]
-struct Shared {
+struct Offer {
     version: SharedVersion,
     is_refused: AtomicBool,
 }
@@ -34,7 +34,7 @@ impl StreamingLists {
     /// Lists are streamed if a server of this version does so by default, and read in pages if the version is unknown: a
     /// server without streaming lists may ignore the request for one.
     pub fn of(version: SharedVersion) -> Self {
-        StreamingLists(Some(Arc::new(Shared {
+        StreamingLists(Some(Arc::new(Offer {
             version,
             is_refused: AtomicBool::new(false),
         })))
@@ -43,8 +43,8 @@ impl StreamingLists {
     /// True if the next list is to be streamed.
     pub(super) async fn are_offered(&self, client: &Client) -> bool {
         match &self.0 {
-            Some(shared) if !shared.is_refused.load(Ordering::Relaxed) => {
-                let version = shared.version.get(client).await;
+            Some(offer) if !offer.is_refused.load(Ordering::Relaxed) => {
+                let version = offer.version.get(client).await;
                 version.is_some_and(|version| version.streams_lists())
             }
             _ => false,
@@ -53,8 +53,8 @@ impl StreamingLists {
 
     /// The server does not stream lists. Returns true the first time.
     pub(super) fn refused(&self) -> bool {
-        let shared = self.0.as_ref();
-        shared.is_some_and(|shared| !shared.is_refused.swap(true, Ordering::Relaxed))
+        let offer = self.0.as_ref();
+        offer.is_some_and(|offer| !offer.is_refused.swap(true, Ordering::Relaxed))
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use job_watch::client::{AuthType, connect};
 use job_watch::watch::request::targets;
+use job_watch::watch::streaming::StreamingLists;
 use job_watch::watch::{COALESCE, ListWatch, Update};
 use job_watch::{Kind, Object, Observation};
 use pacing::Random;
@@ -65,6 +66,8 @@ async fn events_that_arrive_together_are_one_batch() {
         target: targets(&[Kind::Jobs], &[], &[], "").remove(0),
         updates: sender,
         first_list: CancellationToken::new(),
+        resume: None,
+        streaming: StreamingLists::never(),
         coalesce: COALESCE,
         random: Random::seeded(1),
     };

@@ -28,7 +28,7 @@ async fn replays_what_came_and_went_before_the_list() {
     assert_eq!(watching.reports(2).await, ["replayed", "works"]);
     assert!(watching.first_list.is_cancelled());
     let watches = api.asked(WATCH);
-    assert_eq!(watches.len(), 1, "the same watch goes on");
+    assert_eq!(watches.len(), 1, "the same watch continues");
     assert!(watches[0].uri.contains("resourceVersion=5&"), "{watches:?}");
     assert!((0.5..0.6).contains(&tokio::time::Instant::now().duration_since(api.began()).as_secs_f64()));
 }

@@ -166,7 +166,7 @@ fn not_streamed() -> Vec<(Reply, Vec<&'static str>)> {
         (Reply::Stream(vec![object(), ends]), vec!["list", "listed a"]),
         (Reply::Stream(vec![Piece::Hang]), vec![]),
         (Reply::Stream(vec![object(), Piece::Hang]), vec!["list", "listed a"]),
-        // A server that ignores the parameters goes on with changes.
+        // A server that ignores the parameters sends changes next.
         (
             Reply::Stream(vec![object(), bookmark(9), Piece::Hang]),
             vec!["list", "listed a"],
