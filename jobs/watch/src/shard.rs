@@ -63,6 +63,11 @@ impl Shard {
         )
     }
 
+    /// The end of the name of an object that the collectors of this shard use.
+    pub fn suffix(self) -> String {
+        format!("-{}-of-{}", self.index, self.count)
+    }
+
     /// Reads the text of [`Display`](fmt::Display).
     pub fn parse(text: &str) -> Option<Shard> {
         let (index, count) = text.split_once(" of ")?;

@@ -26,6 +26,10 @@ use collector_config::{Diagnostic, component_id};
 
 pub use claimed::{ClaimError, Claimed};
 
+/// The key of a store whose content is a copy of what another process stored: that process was replaced by several, and one of
+/// them, whose store lacks this key, sends what was still to be sent. The others forget it, and delete the key with it.
+pub const COPIED: &str = "copied";
+
 /// One change of a transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
@@ -113,6 +117,13 @@ impl Leadership {
     }
 }
 
+/// The use of objects that other collectors can use.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClusterWide {
+    /// The shard whose collectors share the objects, such as `1 of 4`; `None`: all collectors do.
+    pub shard: Option<String>,
+}
+
 /// The service that one extension offers to other components.
 #[derive(Clone, Default)]
 pub struct Offer {
@@ -122,6 +133,8 @@ pub struct Offer {
     pub leadership: Option<Leadership>,
     /// It authenticates requests.
     pub authenticator: Option<Arc<dyn Authenticator>>,
+    /// It uses objects that collectors elsewhere use too, if they have the same settings.
+    pub cluster_wide: Option<ClusterWide>,
 }
 
 /// The services of the extensions, by id.
@@ -180,6 +193,11 @@ impl Provided {
     /// If there is no such extension, with the text for a diagnostic at that setting.
     pub fn authenticator(&self, name: &str) -> Result<Arc<dyn Authenticator>, String> {
         self.find(name, "authenticates requests", |offer| offer.authenticator.clone())
+    }
+
+    /// The use of cluster-wide objects by the extension that a setting names; `None` if it has none, or does not exist.
+    pub fn cluster_wide(&self, name: &str) -> Option<&ClusterWide> {
+        self.offers.get(&parsed(name).ok()?)?.cluster_wide.as_ref()
     }
 
     /// The extensions that were requested since the last call.
