@@ -111,7 +111,7 @@ pub struct Sharding {
     /// than one shard.
     #[schemars(schema_with = "shard_schema")]
     pub shard: String,
-    /// What decides the shard of an object: its namespace.
+    /// The shard of an object follows from its namespace.
     pub by: ShardKey,
 }
 
@@ -119,12 +119,12 @@ fn shard_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({
         "type": ["string", "integer"],
         "minimum": 0,
-        "pattern": "^$|^(.*-)?[0-9]+$",
+        "pattern": "^$|^(.+-)?[0-9]+$",
         "patternErrorMessage": "expected the number of the shard, from 0, or the name of a Pod that ends with it",
     })
 }
 
-/// What decides the shard of an object.
+/// The property of an object that decides its shard.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ShardKey {
@@ -175,7 +175,11 @@ impl Sharding {
     }
 
     fn index(&self) -> Option<u16> {
-        let number = self.shard.rsplit('-').next()?;
+        let number = match self.shard.rsplit_once('-') {
+            Some(("", _)) => return None,
+            Some((_, number)) => number,
+            None => &self.shard,
+        };
         // `parse` would accept a sign.
         number
             .bytes()
@@ -282,7 +286,7 @@ mod tests {
             );
             assert_eq!(Shard::parse(&settings.shard().unwrap().to_string()), settings.shard());
         }
-        for text in ["", "4", "-", "a", "a-", "+1", "70000", "collector-4"] {
+        for text in ["", "4", "-", "-1", "a", "a-", "+1", "70000", "collector-4"] {
             assert_eq!(of(4, text).errors().first().unwrap().0, "sharding::shard", "{text}");
             assert_eq!(of(4, text).shard(), None, "{text}");
         }
