@@ -158,8 +158,25 @@ mod tests {
     }
 
     #[test]
+    fn each_shard_has_a_lease_of_its_own() {
+        let lease = |yaml: &str| {
+            let settings = collector_config::Settings::from_yaml(yaml).unwrap();
+            LeaderElectorSettings::read(&settings).unwrap().lease()
+        };
+        assert_eq!(lease("lease_name: a"), "a");
+        assert_eq!(
+            lease("{lease_name: a, sharding: {shards: 4, shard: collector-1}}"),
+            "a-1-of-4"
+        );
+    }
+
+    #[test]
     fn reports_errors_with_their_key() {
         for (yaml, expected) in [
+            (
+                "sharding: {shards: 4}",
+                "sharding::shard: expected the number of this shard, 0 to 3",
+            ),
             ("lease_name: A", "1:13: lease_name: found \"A\""),
             ("lease_namespace: a.b", "lease_namespace: found \"a.b\""),
             ("lease_duration: 500ms", "whole seconds"),

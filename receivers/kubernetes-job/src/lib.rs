@@ -109,30 +109,16 @@ fn storage(config: &JobReceiverConfig, create: &Create<'_>, errors: &mut Vec<Dia
             Ok(_) => {}
         }
     }
+    let shard = config.sharding.shard().map(|shard| shard.to_string());
     for (key, name) in [
         ("storage", &config.storage),
         ("k8s_leader_elector", &config.k8s_leader_elector),
     ] {
-        if let Some(problem) = other_shard(config, create, name) {
-            errors.push(create.settings.error(key, problem));
+        if let Err(problem) = create.provided.check_shard(name, shard.as_deref()) {
+            wrong(key, problem);
         }
     }
     storage
-}
-
-/// The error of an extension whose objects in the cluster belong to another shard than the receiver.
-fn other_shard(config: &JobReceiverConfig, create: &Create<'_>, name: &str) -> Option<String> {
-    let found = create.provided.cluster_wide(name)?.shard.as_deref();
-    let expected = config.sharding.shard().map(|shard| shard.to_string());
-    let text = |shard: Option<&str>| shard.map_or_else(|| "no shard".into(), |shard| format!("shard {shard}"));
-    (found != expected.as_deref()).then(|| {
-        format!(
-            "each shard needs objects of its own: expected {name:?} of {expected}, found that of {found}; set the same `sharding` \
-             in the receiver and in extensions::{name}",
-            expected = text(expected.as_deref()),
-            found = text(found),
-        )
-    })
 }
 
 #[cfg(test)]

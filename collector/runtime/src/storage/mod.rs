@@ -195,9 +195,26 @@ impl Provided {
         self.find(name, "authenticates requests", |offer| offer.authenticator.clone())
     }
 
-    /// The use of cluster-wide objects by the extension that a setting names; `None` if it has none, or does not exist.
-    pub fn cluster_wide(&self, name: &str) -> Option<&ClusterWide> {
-        self.offers.get(&parsed(name).ok()?)?.cluster_wide.as_ref()
+    /// Checks that the extension that a setting names uses no cluster-wide objects of another shard than `expected`, which is
+    /// `None` for a component without shards.
+    ///
+    /// # Errors
+    /// With the text for a diagnostic at that setting. An extension that does not exist is no error here.
+    pub fn check_shard(&self, name: &str, expected: Option<&str>) -> Result<(), String> {
+        let offer = parsed(name).ok().and_then(|id| self.offers.get(&id));
+        let Some(ClusterWide { shard: found }) = offer.and_then(|offer| offer.cluster_wide.as_ref()) else {
+            return Ok(());
+        };
+        let text = |shard: Option<&str>| shard.map_or_else(|| "no shard".into(), |shard| format!("shard {shard}"));
+        match found.as_deref() == expected {
+            true => Ok(()),
+            false => Err(format!(
+                "each shard needs objects of its own: expected {name:?} of {expected}, found that of {found}; set the same \
+                 `sharding` in this component and in extensions::{name}",
+                expected = text(expected),
+                found = text(found.as_deref()),
+            )),
+        }
     }
 
     /// The extensions that were requested since the last call.
