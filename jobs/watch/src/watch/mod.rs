@@ -248,13 +248,11 @@ impl<T: Watched> Run<T> {
         if is_first {
             self.observed(Observation::ListBegins);
         }
-        for item in page.objects_with::<T>(self.api.target.wanted.as_deref()) {
+        let wanted = self.api.target.wanted.clone();
+        for item in page.objects_with::<T>(wanted.as_deref()) {
             match item.and_then(|item| self.api.target.check(item)) {
                 Ok(item) if !self.api.target.has(item.metadata()) => {}
-                Ok(item) => self.arrived.push(SourceUpdate {
-                    source: self.api.target.source,
-                    update: Update::Observed(Observation::Listed((self.object)(Box::new(item)))),
-                }),
+                Ok(item) => self.observed(Observation::Listed((self.object)(Box::new(item)))),
                 Err(problem) => {
                     self.observed(Observation::ListLacks);
                     self.arrives(Update::Undecodable(problem));
