@@ -36,6 +36,8 @@ pub struct SimulatorOptions {
     pub version: String,
     /// How requests for protobuf are answered.
     pub protobuf: ProtobufSupport,
+    /// Lists and watches respect `shardSelector`: the feature gate ShardedListAndWatch (alpha since 1.36, off by default).
+    pub shard_selector: bool,
 }
 
 /// How requests for protobuf are answered.
@@ -64,6 +66,7 @@ impl Default for SimulatorOptions {
             seed: 1,
             version: "v1.36.2".into(),
             protobuf: ProtobufSupport::Served,
+            shard_selector: false,
         }
     }
 }

@@ -3,7 +3,7 @@
 //! The types of `k8s-openapi` are generated from the OpenAPI of Kubernetes. They ignore unknown fields and fill in required ones, so
 //! an object is read, written again, and compared.
 
-use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, PersistentVolumeClaim, Secret, Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
@@ -22,6 +22,7 @@ pub(super) fn check(document: &Value) -> Result<(), String> {
     let kind = (super::word(&document["apiVersion"]), super::word(&document["kind"]));
     let again = match kind {
         ("apps/v1", "Deployment") => written_again::<Deployment>(document),
+        ("apps/v1", "StatefulSet") => written_again::<StatefulSet>(document),
         ("v1", "ConfigMap") => written_again::<ConfigMap>(document),
         ("v1", "Namespace") => written_again::<Namespace>(document),
         ("v1", "PersistentVolumeClaim") => written_again::<PersistentVolumeClaim>(document),

@@ -67,11 +67,17 @@ fn of_kind<'a>(documents: &'a [Value], kind: &str) -> Vec<&'a Value> {
     documents.iter().filter(|document| document["kind"] == kind).collect()
 }
 
-/// The first container of the only Deployment.
+/// The template of the Pods of the only Deployment, or StatefulSet.
+fn pods(documents: &[Value]) -> &Value {
+    let mut workloads = of_kind(documents, "Deployment");
+    workloads.extend(of_kind(documents, "StatefulSet"));
+    assert_eq!(workloads.len(), 1, "one Deployment or StatefulSet");
+    &workloads[0]["spec"]["template"]
+}
+
+/// The first container of the Pods.
 fn container(documents: &[Value]) -> &Value {
-    let deployments = of_kind(documents, "Deployment");
-    assert_eq!(deployments.len(), 1, "one Deployment");
-    &deployments[0]["spec"]["template"]["spec"]["containers"][0]
+    &pods(documents)["spec"]["containers"][0]
 }
 
 /// A list as a slice; a missing one is empty.
@@ -113,6 +119,7 @@ fn environment(container: &Value) -> Vec<(String, String)> {
     let variable = |entry: &Value| {
         let value = match (word(&entry["name"]), entry["value"].as_str()) {
             ("POD_IP", _) => "10.1.2.3".to_owned(),
+            ("POD_NAME", _) => "kube-job-collector-1".to_owned(),
             (_, Some(value)) => value.to_owned(),
             (_, None) => DUMMY.to_owned(),
         };

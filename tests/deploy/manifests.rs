@@ -15,6 +15,7 @@ fn a_changed_config_map_applies_without_a_restart() {
         "components/high-availability",
         "components/file-storage",
         "components/k8s-events",
+        "components/shards",
     ] {
         let kustomization = documents(&format!("{file}/kustomization.yaml")).remove(0);
         let generator = &kustomization["configMapGenerator"][0];
@@ -25,6 +26,19 @@ fn a_changed_config_map_applies_without_a_restart() {
 /// The documents of a file.
 fn documents(file: &str) -> Vec<serde_json::Value> {
     super::documents(&text(&kustomize().join(file)))
+}
+
+/// The ConfigMaps of these names without shards, in all shards, and in those of each smaller number of which theirs is a multiple.
+pub(super) fn with_shards(names: &[String], shards: u16) -> Vec<String> {
+    let counts = (2..=shards).filter(|count| shards.is_multiple_of(*count));
+    let suffixes: Vec<String> = counts
+        .flat_map(|count| (0..count).map(move |index| format!("-{index}-of-{count}")))
+        .collect();
+    let all = |name: &String| {
+        let suffixes: Vec<String> = suffixes.iter().map(|suffix| format!("{name}{suffix}")).collect();
+        std::iter::once(name.clone()).chain(suffixes)
+    };
+    names.iter().flat_map(all).collect()
 }
 
 #[test]
@@ -51,6 +65,15 @@ fn roles_allow_only_the_objects_of_the_extensions() {
     assert_eq!(
         rules("base/rbac.yaml"),
         allowed("", "configmaps", &[&receiver, &connector])
+    );
+    // The base has those without shards.
+    let shards = [receiver, connector].map(|name| with_shards(&[name], 4).split_off(1));
+    let shards: Vec<&str> = shards.iter().flatten().map(String::as_str).collect();
+    assert_eq!(
+        rules("components/shards/state.yaml"),
+        serde_json::json!([
+            {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": shards, "verbs": ["get", "update"]},
+        ])
     );
     assert_eq!(
         rules("components/high-availability/lease.yaml"),

@@ -8,13 +8,14 @@ use serde_json::Value;
 use super::{documents, files, kinds, kustomize, oracle, stem, text, word};
 
 /// Overlays that combine every component, besides those of the repository.
-const COMBINED: [(&str, &str, &[&str]); 3] = [
+const COMBINED: [(&str, &str, &[&str]); 4] = [
     (
         "datadog-high-availability",
         "datadog",
         &["high-availability", "web", "namespace-labels", "k8s-events"],
     ),
     ("grafana-cloud-volume", "grafana-cloud", &["file-storage", "web"]),
+    ("datadog-shards", "datadog", &["shards", "k8s-events"]),
     ("prometheus-page", "prometheus", &["web", "k8s-events"]),
 ];
 

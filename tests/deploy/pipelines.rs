@@ -103,10 +103,11 @@ fn every_pipeline_stores_its_state() {
 }
 
 /// Additions to a pipeline in the base: each storage, alone and with each component.
-const ADDED: [&[&str]; 6] = [
+const ADDED: [&[&str]; 7] = [
     &["base/storage.yaml"],
     &["components/high-availability/storage.yaml"],
     &["components/file-storage/storage.yaml"],
+    &["components/shards/storage.yaml"],
     &["base/storage.yaml", "components/telemetry/telemetry.yaml"],
     &["components/high-availability/storage.yaml", "components/web/web.yaml"],
     &[
@@ -133,6 +134,10 @@ fn any_pipeline_can_be_deployed_with_any_storage() {
                 false => "k8s_storage",
             };
             let mut environment = vec![("STATE_STORAGE".to_owned(), store.to_owned())];
+            if added[0].contains("shards") {
+                environment.push(("SHARDS".to_owned(), "4".to_owned()));
+                environment.push(("POD_NAME".to_owned(), "kube-job-collector-3".to_owned()));
+            }
             if store == "file_storage" {
                 environment.push(("QUEUE_STORAGE".to_owned(), store.to_owned()));
             }

@@ -189,6 +189,26 @@ fn helm_rejects_values_that_contradict_each_other() {
             "{backend: prometheus, serviceAccount: {create: false}}",
             "serviceAccount.name: with serviceAccount.create=false",
         ),
+        (
+            "{backend: prometheus, shards: 2, replicas: 2}",
+            "replicas: found 2, expected 1 with shards: 2",
+        ),
+        (
+            "{backend: prometheus, shards: 2, namespaces: [a]}",
+            "namespaces: expected none with more than one shard",
+        ),
+        (
+            "{backend: prometheus, shards: 2, web: {enabled: true}}",
+            "web.enabled: expected false",
+        ),
+        (
+            "{backend: prometheus, shards: 2, storage: {type: none}}",
+            "storage.type: found none, expected configMap or volume",
+        ),
+        (
+            "{backend: file, shards: 2, storage: {type: volume, volume: {existingClaim: a}}}",
+            "storage.volume.existingClaim: expected none",
+        ),
         ("{backend: prometheus, clusterNam: a}", "clusterNam"),
     ] {
         let path = folder.join("values.yaml");
@@ -236,7 +256,7 @@ fn a_credential_is_in_no_config_map() {
 #[test]
 fn pods_pass_the_restricted_pod_security_standard() {
     for (case, documents) in cases() {
-        let pod = &super::of_kind(&documents, "Deployment")[0]["spec"]["template"]["spec"];
+        let pod = &super::pods(&documents)["spec"];
         assert_eq!(pod["securityContext"]["runAsNonRoot"], true, "{case}");
         assert_eq!(
             pod["securityContext"]["seccompProfile"]["type"], "RuntimeDefault",
@@ -256,7 +276,7 @@ fn pods_pass_the_restricted_pod_security_standard() {
 #[test]
 fn a_changed_pipeline_restarts_pods_only_without_watch_config() {
     for (case, documents) in cases() {
-        let template = &super::of_kind(&documents, "Deployment")[0]["spec"]["template"]["metadata"]["annotations"];
+        let template = &super::pods(&documents)["metadata"]["annotations"];
         let watches = list(&super::container(&documents)["args"]).contains(&"--watch-config".into());
         assert_eq!(template.get("checksum/pipeline").is_none(), watches, "{case}");
         assert_eq!(template.get("checksum/telemetry").is_some(), watches, "{case}");
@@ -265,5 +285,32 @@ fn a_changed_pipeline_restarts_pods_only_without_watch_config() {
             case == "trial",
             "{case}"
         );
+    }
+}
+
+#[test]
+fn each_shard_has_a_pod_with_its_number() {
+    let cases = cases();
+    for (case, shards, volumes) in [("shards", 4, 0), ("shards-volume", 2, 1)] {
+        let (_, documents) = cases.iter().find(|(name, _)| name == case).expect("the case");
+        let sets = super::of_kind(documents, "StatefulSet");
+        assert_eq!(sets.len(), 1, "{case}");
+        let spec = &sets[0]["spec"];
+        assert_eq!(spec["replicas"], shards, "{case}");
+        assert_eq!(list(&spec["volumeClaimTemplates"]).len(), volumes, "{case}");
+        assert_eq!(super::of_kind(documents, "PersistentVolumeClaim").len(), 0, "{case}");
+        let environment = super::environment(super::container(documents));
+        let expected = ("SHARDS".to_owned(), shards.to_string());
+        assert!(environment.contains(&expected), "{case}: {environment:?}");
+        let pipeline = super::pipelines::pipeline(documents);
+        let sharding = serde_json::json!({"shards": "${env:SHARDS}", "shard": "${env:POD_NAME}"});
+        assert_eq!(pipeline["receivers"]["k8s_job"]["sharding"], sharding, "{case}");
+        let is_shared = pipeline["extensions"].get("k8s_storage").is_some();
+        assert_eq!(
+            pipeline["extensions"]["k8s_storage"]["sharding"] == sharding,
+            is_shared,
+            "{case}"
+        );
+        assert_eq!(is_shared, volumes == 0, "{case}");
     }
 }

@@ -35,6 +35,8 @@ fn the_schema_refuses_wrong_values() {
         json!({"namespaces": ["Payments"]}),
         json!({"replicas": "2"}),
         json!({"replicas": -1}),
+        json!({"shards": 0}),
+        json!({"shards": 65}),
         json!({"storage": {"type": "pvc"}}),
         json!({"storage": {"volume": {"size": 1}}}),
         json!({"web": true}),

@@ -28,7 +28,7 @@ use std::process::{Command, Output};
 use markdown::{Block, Page};
 
 /// The variables that the documented configurations use.
-const ENVIRONMENT: [(&str, &str); 12] = [
+const ENVIRONMENT: [(&str, &str); 14] = [
     ("DD_API_KEY", "key"),
     ("HOST_IP", "127.0.0.1"),
     ("OTLP_TOKEN", "token"),
@@ -40,6 +40,8 @@ const ENVIRONMENT: [(&str, &str); 12] = [
     ("GRAFANA_CLOUD_INSTANCE_ID", "123456"),
     ("GRAFANA_CLOUD_API_KEY", "glc_0123"),
     ("OAUTH2_CLIENT_ID", "collector"),
+    ("POD_NAME", "collector-1"),
+    ("SHARDS", "4"),
     ("OAUTH2_CLIENT_SECRET", "0123abcd"),
 ];
 

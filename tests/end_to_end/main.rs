@@ -38,6 +38,7 @@ mod proxies;
 mod recipes;
 mod record;
 mod reload;
+mod sharding;
 mod status;
 #[path = "../support/stories/mod.rs"]
 #[allow(dead_code, reason = "the verdict of each story is another test's")]

@@ -152,10 +152,12 @@ fn probes() -> Vec<Value> {
 }
 
 /// Differences that a schema cannot express: the reader refuses a value, and the schema accepts it.
-const ONLY_BY_READER: [(&str, &str); 15] = [
+const ONLY_BY_READER: [(&str, &str); 17] = [
     ("storage", "references a component"),
     ("k8s_leader_elector", "references a component"),
     ("authenticator", "references a component"),
+    ("sharding::shards", "needs `shard`"),
+    ("sharding::shard", "is compared with `shards`"),
     ("cumulative", "needs `temporality: cumulative`"),
     ("non_retryable_status_codes::0", "the exporter knows the codes"),
     ("batch::max_size", "is compared with `min_size`"),

@@ -6,7 +6,7 @@ use crate::fields::{refused_by_reader, refused_by_schema};
 use crate::{errors, file, root, run, schema, validator, yaml};
 
 /// Wrong settings, by section and type: those of the tests of the components.
-const REFUSED: [(&str, &str, &str); 76] = [
+const REFUSED: [(&str, &str, &str); 80] = [
     ("receivers", "k8s_job", "label_selectr: a=b"),
     ("receivers", "k8s_job", "name_spaces: {include: [payments]}"),
     ("receivers", "k8s_job", "settle_time: 1"),
@@ -21,6 +21,10 @@ const REFUSED: [(&str, &str, &str); 76] = [
     ("receivers", "k8s_job", "namespaces: {include: [A]}"),
     ("receivers", "k8s_job", "namespaces: {include: [b, b]}"),
     ("receivers", "k8s_job", "namespaces: {include: ['team-*']}"),
+    ("receivers", "k8s_job", "sharding: {shards: 0}"),
+    ("receivers", "k8s_job", "sharding: {shards: 65, shard: 0}"),
+    ("receivers", "k8s_job", "sharding: {shards: 2, shard: first}"),
+    ("receivers", "k8s_job", "sharding: {shards: 2, shard: 0, by: uid}"),
     ("receivers", "k8s_job", "on_first_start: never"),
     ("receivers", "k8s_job", "stalled: {causes: {ImagePul: 1m}}"),
     ("receivers", "k8s_job", "stalled: {causes: {RanTooLong: off}}"),

@@ -10,7 +10,7 @@ use collector_data::{Ack, Batch, Outcome, Payload};
 use collector_runtime::Outputs;
 use collector_runtime::component::ComponentError;
 use collector_runtime::limited::LimitedMetrics;
-use collector_runtime::storage::{Change, ClaimError, Claimed};
+use collector_runtime::storage::{COPIED, Change, ClaimError, Claimed};
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use jiff::{SignedDuration, Timestamp};
@@ -121,10 +121,11 @@ impl Counting {
                 }
             }
         };
-        self.resume(&entries).await
+        let (entries, is_copy) = entries;
+        self.resume(&entries, is_copy).await
     }
 
-    async fn resume(&mut self, entries: &[(String, bytes::Bytes)]) -> Result<(), ComponentError> {
+    async fn resume(&mut self, entries: &[(String, bytes::Bytes)], is_copy: bool) -> Result<(), ComponentError> {
         self.ledger = Ledger::default();
         for (key, value) in entries {
             if let Err(problem) = self.ledger.restore(key, value) {
@@ -133,6 +134,17 @@ impl Counting {
         }
         if let Some(end) = self.ledger.last_end() {
             self.windows.after(end);
+        }
+        if is_copy {
+            // Another shard, which has the same windows, sends their points. This one knows which Jobs they count.
+            for (number, _) in self.ledger.undelivered()? {
+                self.ledger.done(number);
+            }
+            let mut changes = self.ledger.changes();
+            changes.push(Change::Delete(COPIED.into()));
+            if !self.write(changes).await? {
+                return Ok(());
+            }
         }
         let undelivered = self.ledger.undelivered()?;
         if !undelivered.is_empty() {
@@ -290,7 +302,8 @@ impl Counting {
     }
 }
 
-async fn claim_and_read(store: &Claimed) -> Result<Vec<(String, bytes::Bytes)>, ClaimError> {
+/// The stored windows, and true if they are a [copy](COPIED).
+async fn claim_and_read(store: &Claimed) -> Result<(Vec<(String, bytes::Bytes)>, bool), ClaimError> {
     loop {
         store.claim().await?;
         match entries(store).await {
@@ -300,14 +313,14 @@ async fn claim_and_read(store: &Claimed) -> Result<Vec<(String, bytes::Bytes)>, 
     }
 }
 
-async fn entries(store: &Claimed) -> Result<Vec<(String, bytes::Bytes)>, ClaimError> {
+async fn entries(store: &Claimed) -> Result<(Vec<(String, bytes::Bytes)>, bool), ClaimError> {
     let mut entries = Vec::new();
     for key in store.keys(ledger::PREFIX).await? {
         if let Some(value) = store.get(&key).await? {
             entries.push((key, value));
         }
     }
-    Ok(entries)
+    Ok((entries, store.get(COPIED).await?.is_some()))
 }
 
 fn acknowledge(acks: Vec<Ack>, outcome: &Outcome) {

@@ -10,7 +10,7 @@ mod settings;
 
 use collector_config::{Diagnostics, schema_of};
 use collector_runtime::component::{ComponentError, Create, Extension, Factory, Running};
-use collector_runtime::storage::{Leadership, Offer};
+use collector_runtime::storage::{ClusterWide, Leadership, Offer};
 use futures_util::future::BoxFuture;
 use job_watch::client::{Connected, bounded, connect};
 use kube::Api;
@@ -62,6 +62,9 @@ impl Extension for LeaderElector {
     fn offer(&self) -> Offer {
         Offer {
             leadership: Some(Leadership(self.leads.subscribe())),
+            cluster_wide: Some(ClusterWide {
+                shard: self.settings.sharding.shard().map(|shard| shard.to_string()),
+            }),
             ..Offer::default()
         }
     }
@@ -90,7 +93,7 @@ impl Extension for LeaderElector {
             let leases = Api::namespaced(bounded(client, times.request_timeout()), &namespace);
             let elector = Elector {
                 leases,
-                name: self.settings.lease_name,
+                name: self.settings.lease(),
                 namespace,
                 election: Election::new(elector::identity(), times),
                 leads: self.leads,

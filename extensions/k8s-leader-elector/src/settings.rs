@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use collector_config::{Diagnostics, Duration};
 use job_watch::client::{AuthType, auth_errors, is_dns_label, is_dns_subdomain};
+use job_watch::shard::Sharding;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -20,12 +21,14 @@ pub(crate) struct LeaderElectorSettings {
     pub(crate) kubeconfig: Option<PathBuf>,
     /// The context of the kubeconfig. By default it is the current one.
     pub(crate) context: Option<String>,
-    /// The name of the Lease.
+    /// The name of the Lease. With more than one shard it ends with the shard, such as `-1-of-4`.
     #[schemars(schema_with = "job_watch::client::subdomain_schema")]
     pub(crate) lease_name: String,
     /// The namespace of the Lease. By default it is the collector's own.
     #[schemars(schema_with = "job_watch::client::optional_label_schema")]
     pub(crate) lease_namespace: String,
+    /// The shard, as in the receiver `k8s_job`: each shard has a Lease of its own.
+    pub(crate) sharding: Sharding,
     /// How long standby replicas wait for a leader that no longer renews the Lease, in whole seconds.
     pub(crate) lease_duration: Duration,
     /// How long a leader that cannot renew the Lease keeps leading. It is less than `lease_duration`.
@@ -42,6 +45,7 @@ impl Default for LeaderElectorSettings {
             context: None,
             lease_name: "kube-job-collector".into(),
             lease_namespace: String::new(),
+            sharding: Sharding::default(),
             lease_duration: Duration::from_secs(15),
             renew_deadline: Duration::from_secs(10),
             retry_period: Duration::from_secs(2),
@@ -70,6 +74,9 @@ impl LeaderElectorSettings {
                 "lease_namespace",
                 format!("found {found:?}, expected the name of a namespace"),
             ));
+        }
+        for (key, problem) in read.sharding.errors() {
+            errors.push(settings.error(key, problem));
         }
         let Times {
             lease_duration,
@@ -108,6 +115,14 @@ impl LeaderElectorSettings {
         errors.into_result(read)
     }
 
+    /// The name of the Lease of this shard.
+    pub(crate) fn lease(&self) -> String {
+        match self.sharding.shard() {
+            Some(shard) => format!("{}{}", self.lease_name, shard.suffix()),
+            None => self.lease_name.clone(),
+        }
+    }
+
     /// The times of the election.
     pub(crate) fn times(&self) -> Times {
         Times {
@@ -143,8 +158,25 @@ mod tests {
     }
 
     #[test]
+    fn each_shard_has_a_lease_of_its_own() {
+        let lease = |yaml: &str| {
+            let settings = collector_config::Settings::from_yaml(yaml).unwrap();
+            LeaderElectorSettings::read(&settings).unwrap().lease()
+        };
+        assert_eq!(lease("lease_name: a"), "a");
+        assert_eq!(
+            lease("{lease_name: a, sharding: {shards: 4, shard: collector-1}}"),
+            "a-1-of-4"
+        );
+    }
+
+    #[test]
     fn reports_errors_with_their_key() {
         for (yaml, expected) in [
+            (
+                "sharding: {shards: 4}",
+                "sharding::shard: expected the number of this shard, 0 to 3",
+            ),
             ("lease_name: A", "1:13: lease_name: found \"A\""),
             ("lease_namespace: a.b", "lease_namespace: found \"a.b\""),
             ("lease_duration: 500ms", "whole seconds"),

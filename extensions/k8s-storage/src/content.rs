@@ -18,9 +18,13 @@ pub(crate) const CAPACITY: usize = LIMIT / 4 * 3 - 8 * 1024;
 const HOLDER: &str = "kube-job-collector/holder";
 /// Annotation: the number of the claim.
 const CLAIM: &str = "kube-job-collector/claim";
+/// Annotation: the numbers of shards that the state has had, in order: `1,2,4`.
+const SHARDS: &str = "kube-job-collector/shards";
 /// Annotation: the version of this format.
 const FORMAT: &str = "kube-job-collector/format";
 const THIS_FORMAT: &str = "1";
+/// A release that does not know shards must not use state that is divided.
+const SHARDS_FORMAT: &str = "2";
 
 /// The content of a ConfigMap.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,6 +35,8 @@ pub(crate) struct Content {
     pub(crate) holder: String,
     /// The number of the claim; each claim increments it.
     pub(crate) claim: u64,
+    /// The numbers of shards that the state has had, in order; empty if it was never divided, and in the ConfigMap of a shard.
+    pub(crate) shards: Vec<u16>,
     /// `resourceVersion`; empty if it was never stored.
     pub(crate) version: String,
 }
@@ -43,9 +49,9 @@ impl Content {
     pub(crate) fn read(object: ConfigMap) -> Result<Content, String> {
         let mut annotations = object.metadata.annotations.unwrap_or_default();
         let format = annotations.remove(FORMAT).unwrap_or_default();
-        if !format.is_empty() && format != THIS_FORMAT {
+        if !["", THIS_FORMAT, SHARDS_FORMAT].contains(&&*format) {
             return Err(format!(
-                "found format {format:?}, expected {THIS_FORMAT:?}: a later version of the collector wrote it"
+                "found format {format:?}, expected {THIS_FORMAT:?} or {SHARDS_FORMAT:?}: a later version of the collector wrote it"
             ));
         }
         let mut values = BTreeMap::new();
@@ -53,7 +59,14 @@ impl Content {
             let key = unescaped(&name).ok_or_else(|| format!("{name:?} is not a key of the collector"))?;
             values.insert(key, value.into());
         }
+        let shards = annotations.remove(SHARDS).unwrap_or_default();
+        let numbers = shards.split(',').filter(|number| !number.is_empty()).map(str::parse);
+        let numbers = numbers
+            .collect::<Result<Vec<u16>, _>>()
+            .ok()
+            .filter(|numbers| !numbers.contains(&0));
         Ok(Content {
+            shards: numbers.ok_or_else(|| format!("found the numbers of shards {shards:?}, expected such as 1,2,4"))?,
             values,
             holder: annotations.remove(HOLDER).unwrap_or_default(),
             claim: annotations.get(CLAIM).and_then(|claim| claim.parse().ok()).unwrap_or(0),
@@ -70,6 +83,19 @@ impl Content {
             Some(pairs.collect())
         };
         let values = self.values.iter();
+        let shards: Vec<String> = self.shards.iter().map(u16::to_string).collect();
+        let shards = shards.join(",");
+        let (format, numbers) = match shards.is_empty() {
+            true => (THIS_FORMAT, None),
+            false => (SHARDS_FORMAT, Some((SHARDS, &*shards))),
+        };
+        let annotations = [
+            (HOLDER, &*self.holder),
+            (CLAIM, &self.claim.to_string()),
+            (FORMAT, format),
+            ("kube-job-collector/component", path),
+        ];
+        let annotations: Vec<_> = annotations.into_iter().chain(numbers).collect();
         ConfigMap {
             metadata: ObjectMeta {
                 name: Some(name.to_owned()),
@@ -77,12 +103,7 @@ impl Content {
                     ("app.kubernetes.io/name", "kube-job-collector"),
                     ("app.kubernetes.io/component", "k8s_storage"),
                 ]),
-                annotations: map(&[
-                    (HOLDER, &self.holder),
-                    (CLAIM, &self.claim.to_string()),
-                    (FORMAT, THIS_FORMAT),
-                    ("kube-job-collector/component", path),
-                ]),
+                annotations: map(&annotations),
                 resource_version: (!self.version.is_empty()).then(|| self.version.clone()),
                 ..ObjectMeta::default()
             },
@@ -92,6 +113,15 @@ impl Content {
                     .collect(),
             ),
             ..ConfigMap::default()
+        }
+    }
+
+    /// The same content with the next claim.
+    pub(crate) fn claimed_by(&self, holder: &str) -> Content {
+        Content {
+            holder: holder.to_owned(),
+            claim: self.claim + 1,
+            ..self.clone()
         }
     }
 
@@ -192,6 +222,7 @@ mod tests {
         }
         assert_eq!(Content::read(content.write("n", "p")).unwrap(), content);
         content.version = "12".into();
+        content.shards = vec![1, 2, 4];
         let written = content.write("n", "receivers::k8s_job");
         assert_eq!(Content::read(written.clone()).unwrap(), content);
         let encoded = serde_json::to_value(&written).unwrap();
@@ -227,7 +258,10 @@ mod tests {
         let mut written = Content::default().write("n", "p");
         written.binary_data = Some([("_zz".into(), ByteString::default())].into());
         assert!(Content::read(written.clone()).unwrap_err().contains("_zz"));
-        written.metadata.annotations = Some([(FORMAT.into(), "2".into())].into());
+        written.binary_data = None;
+        written.metadata.annotations = Some([(SHARDS.into(), "1,x".into())].into());
+        assert!(Content::read(written.clone()).unwrap_err().contains("such as 1,2,4"));
+        written.metadata.annotations = Some([(FORMAT.into(), "3".into())].into());
         assert!(Content::read(written).unwrap_err().contains("later version"));
     }
 

@@ -5,9 +5,11 @@
 //!
 //! * `content`: the content of a ConfigMap, read and written. Pure.
 //! * `store`: claims and transactions, as requests.
+//! * `shards`: a shard that continues the state of a smaller number of shards.
 
 mod content;
 mod settings;
+mod shards;
 mod store;
 
 pub use content::config_map_name;
@@ -18,9 +20,10 @@ use std::time::Duration;
 use collector_config::ComponentId;
 use collector_config::{Diagnostics, schema_of};
 use collector_runtime::component::{ComponentError, Create, Extension, Factory, Kind, Running};
-use collector_runtime::storage::{Leadership, Offer, Storage, Store, StoreError};
+use collector_runtime::storage::{ClusterWide, Leadership, Offer, Storage, Store, StoreError};
 use futures_util::future::BoxFuture;
 use job_watch::client::{bounded, connect};
+use job_watch::shard::Shard;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 
@@ -53,6 +56,7 @@ struct Access {
     section: String,
     prefix: String,
     elector: Option<(ComponentId, Leadership)>,
+    shard: Option<Shard>,
     /// Set on startup.
     reached: OnceLock<Reached>,
 }
@@ -80,6 +84,7 @@ impl K8sStorage {
             section: Kind::Extension.path(create.id),
             prefix: settings.prefix.clone(),
             elector,
+            shard: settings.sharding.shard(),
             reached: OnceLock::new(),
         };
         Ok(K8sStorage {
@@ -93,6 +98,9 @@ impl Extension for K8sStorage {
     fn offer(&self) -> Offer {
         Offer {
             storage: Some(self.access.clone()),
+            cluster_wide: Some(ClusterWide {
+                shard: self.access.shard.map(|shard| shard.to_string()),
+            }),
             ..Offer::default()
         }
     }
@@ -136,6 +144,7 @@ impl Storage for Access {
                 let name = content::config_map_name(&self.prefix, kind, id);
                 let leadership = self.elector.as_ref().map(|(_, leadership)| leadership.clone());
                 let store = ConfigMapStore::new(api.clone(), namespace, name, kind.path(id), leadership);
+                let store = store.with_shard(self.shard);
                 Ok(Arc::new(store) as Arc<dyn Store>)
             }
             None => Err(StoreError::Unavailable(format!("{} is not started yet", self.section))),

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use collector_config::Diagnostics;
 use job_watch::client::{AuthType, auth_errors, is_dns_label};
+use job_watch::shard::Sharding;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -27,6 +28,9 @@ pub(crate) struct K8sStorageSettings {
     /// The prefix of the names of the ConfigMaps, unique among the collectors in a namespace.
     #[schemars(schema_with = "job_watch::client::subdomain_schema")]
     pub(crate) prefix: String,
+    /// The shard, as in the receiver `k8s_job`: each shard has ConfigMaps of its own, whose names end with the shard, such as
+    /// `-1-of-4`.
+    pub(crate) sharding: Sharding,
     /// The id of the leader elector that decides which replica may write, if several run.
     #[schemars(schema_with = "collector_config::schema::optional_component_id")]
     pub k8s_leader_elector: String,
@@ -40,6 +44,7 @@ impl Default for K8sStorageSettings {
             context: None,
             namespace: String::new(),
             prefix: "kube-job-collector".into(),
+            sharding: Sharding::default(),
             k8s_leader_elector: String::new(),
         }
     }
@@ -68,6 +73,9 @@ impl K8sStorageSettings {
                     "found {found:?}, expected lower-case letters, digits, '-' and '.', at most {LONGEST_PREFIX} of them"
                 ),
             ));
+        }
+        for (key, problem) in read.sharding.errors() {
+            errors.push(settings.error(key, problem));
         }
         errors.into_result(read)
     }

@@ -8,6 +8,7 @@ use collector_runtime::storage::{Change, Leadership, Store, StoreError};
 use escape::one_line;
 use futures_util::future::BoxFuture;
 use job_watch::client::{ErrorKind, error_kind, explain};
+use job_watch::shard::Shard;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use kube::api::PostParams;
@@ -16,6 +17,7 @@ use tokio::sync::Mutex;
 use tokio::time::sleep;
 
 use crate::content::Content;
+use crate::shards;
 
 /// The attempts of a request before its caller sees the error.
 const TRIES: u32 = 4;
@@ -26,13 +28,16 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 pub(crate) struct ConfigMapStore {
     api: Api<ConfigMap>,
     namespace: String,
+    /// The ConfigMap's name without the shard.
+    pub(crate) base: String,
     /// The ConfigMap's name.
-    name: String,
+    pub(crate) name: String,
+    pub(crate) shard: Option<Shard>,
     /// The component's section in the configuration.
     path: String,
     leadership: Option<Leadership>,
     /// The name of this store in a claim; unique to each opened store.
-    holder: String,
+    pub(crate) holder: String,
     /// The content last written under this store's claim.
     claimed: Mutex<Option<Content>>,
 }
@@ -49,7 +54,9 @@ impl ConfigMapStore {
         ConfigMapStore {
             api,
             namespace: namespace.to_owned(),
+            base: name.clone(),
             name,
+            shard: None,
             path,
             leadership,
             holder: format!("{host}_{:016x}", RandomState::new().hash_one(std::process::id())),
@@ -57,25 +64,31 @@ impl ConfigMapStore {
         }
     }
 
-    /// Reads the stored content; empty without a ConfigMap.
-    async fn read(&self) -> Result<Content, StoreError> {
+    /// The store of a shard.
+    pub(crate) fn with_shard(self, shard: Option<Shard>) -> Self {
+        let name = shard.map_or_else(|| self.base.clone(), |shard| shards::name_of(&self.base, shard));
+        ConfigMapStore { name, shard, ..self }
+    }
+
+    /// Reads the content of a ConfigMap; empty if it does not exist.
+    pub(crate) async fn read(&self, name: &str) -> Result<Content, StoreError> {
         let mut failures = 0;
         loop {
-            match self.api.get_opt(&self.name).await {
+            match self.api.get_opt(name).await {
                 Ok(None) => return Ok(Content::default()),
-                Ok(Some(object)) => return Content::read(object).map_err(|problem| self.unreadable(&problem)),
+                Ok(Some(object)) => return Content::read(object).map_err(|problem| self.unreadable(name, &problem)),
                 Err(error) => self.pause(&error, &mut failures).await?,
             }
         }
     }
 
     /// Writes the content over the version that it was made from. Returns it with its new version.
-    async fn write(&self, content: &Content) -> Result<Content, kube::Error> {
-        let object = content.write(&self.name, &self.path);
+    pub(crate) async fn write(&self, name: &str, content: &Content) -> Result<Content, kube::Error> {
+        let object = content.write(name, &self.path);
         let options = PostParams::default();
         let stored = match content.version.is_empty() {
             true => self.api.create(&options, &object).await?,
-            false => self.api.replace(&self.name, &options, &object).await?,
+            false => self.api.replace(name, &options, &object).await?,
         };
         Ok(Content {
             version: stored.metadata.resource_version.unwrap_or_default(),
@@ -84,7 +97,7 @@ impl ConfigMapStore {
     }
 
     /// Waits before the next attempt, or returns the error.
-    async fn pause(&self, error: &kube::Error, failures: &mut u32) -> Result<(), StoreError> {
+    pub(crate) async fn pause(&self, error: &kube::Error, failures: &mut u32) -> Result<(), StoreError> {
         *failures += 1;
         match error_kind(error) {
             ErrorKind::Retry { after } if *failures < TRIES => {
@@ -93,6 +106,16 @@ impl ConfigMapStore {
             }
             _ => Err(self.error(error)),
         }
+    }
+
+    /// Waits after another writer was faster, or returns the error.
+    pub(crate) async fn again(&self, error: &kube::Error, failures: &mut u32) -> Result<(), StoreError> {
+        *failures += 1;
+        if *failures >= TRIES {
+            return Err(self.error(error));
+        }
+        sleep(RETRY.delay(1, 0.5)).await;
+        Ok(())
     }
 
     fn error(&self, error: &kube::Error) -> StoreError {
@@ -107,14 +130,17 @@ impl ConfigMapStore {
     }
 
     fn changed(&self, content: &Content, changes: &[Change]) -> Result<Content, StoreError> {
-        let Self { name, namespace, .. } = self;
+        let Self { name, .. } = self;
         let changed = content.changed(changes);
-        changed.map_err(|problem| StoreError::Permanent(format!("ConfigMap {namespace}/{name}: {problem}")))
+        changed.map_err(|problem| self.permanent(name, &problem))
     }
 
-    fn unreadable(&self, problem: &str) -> StoreError {
-        let Self { name, namespace, .. } = self;
-        StoreError::Permanent(format!("cannot read ConfigMap {namespace}/{name}: {problem}"))
+    pub(crate) fn permanent(&self, name: &str, problem: &str) -> StoreError {
+        StoreError::Permanent(format!("ConfigMap {}/{name}: {problem}", self.namespace))
+    }
+
+    fn unreadable(&self, name: &str, problem: &str) -> StoreError {
+        StoreError::Permanent(format!("cannot read ConfigMap {}/{name}: {problem}", self.namespace))
     }
 
     fn fenced(&self, by: &str) -> StoreError {
@@ -129,23 +155,15 @@ impl ConfigMapStore {
         let mut claimed = self.claimed.lock().await;
         let mut failures = 0;
         loop {
-            let found = self.read().await?;
-            let wanted = Content {
-                holder: self.holder.clone(),
-                claim: found.claim + 1,
-                ..found
-            };
-            match self.write(&wanted).await {
+            let found = self.read(&self.name).await?;
+            let found = self.of_shard(found).await?;
+            let wanted = found.claimed_by(&self.holder);
+            match self.write(&self.name, &wanted).await {
                 Ok(stored) => {
                     *claimed = Some(stored);
                     return Ok(());
                 }
-                // Another writer was faster.
-                Err(error) if error_kind(&error) == ErrorKind::Conflict && failures + 1 < TRIES => {
-                    failures += 1;
-                    sleep(RETRY.delay(1, 0.5)).await;
-                }
-                Err(error) => self.pause(&error, &mut failures).await?,
+                Err(error) => self.conflict(&error, &mut failures).await?,
             }
         }
     }
@@ -158,7 +176,7 @@ impl ConfigMapStore {
         let mut wanted = self.changed(before, &changes)?;
         let mut failures = 0;
         loop {
-            let error = match self.write(&wanted).await {
+            let error = match self.write(&self.name, &wanted).await {
                 Ok(stored) => {
                     *claimed = Some(stored);
                     return Ok(());
@@ -171,7 +189,7 @@ impl ConfigMapStore {
                 continue;
             }
             failures += 1;
-            let found = self.read().await?;
+            let found = self.read(&self.name).await?;
             if found.version.is_empty() {
                 // Deleted by hand; its content is known here.
                 wanted.version.clear();
@@ -196,7 +214,7 @@ impl ConfigMapStore {
     async fn content(&self) -> Result<Content, StoreError> {
         match &*self.claimed.lock().await {
             Some(content) => Ok(content.clone()),
-            None => self.read().await,
+            None => self.read(&self.name).await,
         }
     }
 }

@@ -100,6 +100,7 @@ impl Cluster {
             cluster_name = selection.cluster_name,
             namespaces = listed(&namespaces.include).unwrap_or_else(|| "all".into()),
             excluded_namespaces = listed(&namespaces.exclude),
+            shard = selection.sharding.shard().map(|shard| shard.to_string()),
             label_selector = (!selection.label_selector.is_empty()).then_some(selection.label_selector),
             "watching the cluster"
         );

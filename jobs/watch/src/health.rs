@@ -214,8 +214,9 @@ impl WatchHealth {
             Update::Observed(Observation::ReplayBegins { .. }) => watch.replays = true,
             Update::Observed(Observation::ReplayEnds { .. }) => watch.replays = false,
             _ if watch.replays => {}
-            // A streaming list, too, delivers deletions before it is complete.
-            Update::Observed(Observation::Changed(_) | Observation::Deleted(_)) if watch.list_began.is_some() => {}
+            // A streaming list delivers deletions, and objects of other shards, before it is complete.
+            Update::Observed(Observation::Changed(_) | Observation::Deleted(_)) | Update::Alive
+                if watch.list_began.is_some() => {}
             Update::Observed(Observation::Changed(_) | Observation::Deleted(_)) | Update::Alive => {
                 watch.current = Some(now);
             }

@@ -8,6 +8,7 @@
 //! * [`model`] and [`decode`]: bytes of the API server as lean objects.
 //! * [`container_log`], [`service_proxy`]: requests of a command, through the API server.
 //! * [`extract`]: the rules that select labels and annotations.
+//! * [`shard`]: which namespaces belong to one of several collectors.
 //! * [`observation`]: the result, one object or one end of a list at a time.
 
 pub mod access;
@@ -23,6 +24,7 @@ mod outage;
 pub mod raw;
 pub mod selection;
 pub mod service_proxy;
+pub mod shard;
 pub mod snapshot;
 pub mod telemetry;
 pub mod version;

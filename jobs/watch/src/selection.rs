@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use crate::Kind;
 use crate::client::{AuthType, auth_errors, is_dns_label};
+use crate::shard::Sharding;
 use crate::watch::request::{Target, targets};
 
 /// More than this many namespaces are better served by watching the cluster: each has seven watches.
@@ -55,13 +56,19 @@ pub struct Selection<'a> {
     pub label_selector: &'a str,
     /// The setting `cluster_name`.
     pub cluster_name: Option<&'a str>,
+    /// The setting `sharding`.
+    pub sharding: &'a Sharding,
 }
 
 impl Selection<'_> {
     /// The lists and watches of these kinds.
     pub fn targets(&self, kinds: &[Kind]) -> Vec<Target> {
         let Namespaces { include, exclude } = self.namespaces;
-        targets(kinds, include, exclude, self.label_selector)
+        let mut targets = targets(kinds, include, exclude, self.label_selector);
+        if let Some(shard) = self.sharding.shard() {
+            targets.iter_mut().for_each(|target| target.set_shard(shard));
+        }
+        targets
     }
 
     /// All invalid values: the key, and what was found and expected.
@@ -94,6 +101,14 @@ impl Selection<'_> {
                 format!(
                     "expected at most {MAX_NAMESPACES} namespaces, found {found}; leave it empty to watch them all"
                 ),
+            ));
+        }
+        errors.extend(self.sharding.errors());
+        if self.sharding.shards > 1 && !include.is_empty() {
+            errors.push((
+                "sharding",
+                "expected an empty namespaces::include with more than one shard: each shard has the namespaces of its own; remove one of the two"
+                    .into(),
             ));
         }
         if let Some(problem) = selector_problem(self.label_selector) {
@@ -146,6 +161,7 @@ mod tests {
             namespaces: &namespaces,
             label_selector,
             cluster_name: Some(""),
+            sharding: &Sharding::default(),
         };
         let errors = selection.errors().into_iter();
         errors.map(|(key, problem)| format!("{key}: {problem}")).collect()
@@ -184,6 +200,7 @@ mod tests {
             namespaces: &Namespaces::default(),
             label_selector: "team=a",
             cluster_name: None,
+            sharding: &Sharding::default(),
         };
         let targets = selection.targets(&[Kind::Jobs, Kind::CronJobs]);
         let found: Vec<_> = targets.iter().map(|t| (t.source.kind, &*t.label_selector)).collect();

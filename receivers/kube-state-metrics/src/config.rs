@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use collector_config::Duration;
 use job_watch::client::AuthType;
 use job_watch::selection::{Namespaces, Selection};
+use job_watch::shard::Sharding;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -21,6 +22,8 @@ pub struct KubeStateConfig {
     pub context: Option<String>,
     /// The namespaces to watch. By default it is the whole cluster.
     pub namespaces: Namespaces,
+    /// Several collectors, each with its own namespaces, as for `k8s_job`. By default this collector has all of them.
+    pub sharding: Sharding,
     /// Only Jobs with these labels are watched, in the syntax of `kubectl --selector`. CronJobs are not filtered.
     pub label_selector: String,
     /// The name of the cluster: the resource attribute `k8s.cluster.name`.
@@ -41,6 +44,7 @@ impl Default for KubeStateConfig {
             kubeconfig: None,
             context: None,
             namespaces: Namespaces::default(),
+            sharding: Sharding::default(),
             label_selector: String::new(),
             cluster_name: None,
             collection_interval: Duration::from_secs(30),
@@ -59,6 +63,7 @@ impl KubeStateConfig {
             namespaces: &self.namespaces,
             label_selector: &self.label_selector,
             cluster_name: self.cluster_name.as_deref(),
+            sharding: &self.sharding,
         }
     }
 

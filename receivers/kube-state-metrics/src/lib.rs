@@ -47,6 +47,15 @@ fn create(create: &Create<'_>) -> Result<Box<dyn Receiver>, Diagnostics> {
             }
         },
     };
+    let shard = config.sharding.shard().map(|shard| shard.to_string());
+    let checked = create
+        .provided
+        .check_shard(&config.k8s_leader_elector, shard.as_deref());
+    errors.extend(
+        checked
+            .err()
+            .map(|problem| create.settings.error("k8s_leader_elector", problem)),
+    );
     if !errors.is_empty() {
         return Err(Diagnostics(errors));
     }

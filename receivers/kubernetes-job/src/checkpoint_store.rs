@@ -10,9 +10,14 @@ use collector_runtime::health::Reporter;
 use collector_runtime::storage::{Change, ClaimError, Claimed};
 use futures_util::future::BoxFuture;
 use job_tracker::checkpoint::Checkpoint;
+use job_watch::shard::Shard;
 use tokio::time::sleep;
 
 const KEY: &str = "checkpoint";
+/// The key of the shard whose checkpoint it is; missing for that of all namespaces.
+const SHARD_KEY: &str = "shard";
+/// The size of a shard with its key, bytes: `63 of 64`.
+const SHARD_SIZE: usize = SHARD_KEY.len() + 8;
 /// The wait before a write, so that many Jobs share one.
 const BETWEEN_WRITES: Duration = Duration::from_secs(1);
 /// How often a standby replica reads the leader's checkpoint.
@@ -44,7 +49,7 @@ impl Limits {
             Some(capacity) => Limits {
                 tombstones: 10_000,
                 unstored: 1024,
-                size: capacity.saturating_sub(KEY.len()),
+                size: capacity.saturating_sub(KEY.len() + SHARD_SIZE),
             },
         }
     }
@@ -63,25 +68,31 @@ pub(crate) enum StoreEvent {
     Lost(String),
 }
 
+/// The stored checkpoint, and its shard.
+type Stored = (Option<Bytes>, Option<Bytes>);
+
 type Operation<T> = Option<BoxFuture<'static, T>>;
 
 /// The checkpoint's place in a store. Without a store this process always leads.
 pub(crate) struct CheckpointStore {
     store: Option<Arc<Claimed>>,
+    /// The namespaces of this process; `None`: all of them.
+    shard: Option<Shard>,
     limits: Limits,
     leads: bool,
-    claiming: Operation<Result<Option<Bytes>, ClaimError>>,
+    claiming: Operation<Result<Stored, ClaimError>>,
     peeking: Operation<Option<Bytes>>,
     saving: Operation<Result<(), ClaimError>>,
 }
 
 impl CheckpointStore {
     /// Begins to claim the store.
-    pub(crate) fn new(store: Option<Claimed>) -> Self {
+    pub(crate) fn new(store: Option<Claimed>, shard: Option<Shard>) -> Self {
         let mut checkpoint_store = CheckpointStore {
             leads: store.is_none(),
             limits: Limits::of(store.as_ref()),
             store: store.map(Arc::new),
+            shard,
             claiming: None,
             peeking: None,
             saving: None,
@@ -125,9 +136,10 @@ impl CheckpointStore {
     /// Begins to write the checkpoint, after a pause unless `now` is set.
     pub(crate) fn save(&mut self, checkpoint: Bytes, now: bool) {
         let wait = if now { Duration::ZERO } else { BETWEEN_WRITES };
-        self.saving = self.after(wait, |store| async move {
-            store.apply(vec![Change::Set(KEY.into(), checkpoint)]).await
-        });
+        let shard = self.shard.map(|shard| shard.to_string());
+        let shard = shard.map(|shard| Change::Set(SHARD_KEY.into(), shard.into()));
+        let changes = [Change::Set(KEY.into(), checkpoint)].into_iter().chain(shard).collect();
+        self.saving = self.after(wait, |store| async move { store.apply(changes).await });
     }
 
     /// Waits as a standby until this process leads again.
@@ -148,7 +160,10 @@ impl CheckpointStore {
         loop {
             tokio::select! {
                 claimed = finished(&mut self.claiming) => match claimed {
-                    Ok(stored) => {
+                    Ok((stored, shard)) => {
+                        if stored.is_some() {
+                            self.check_shard(shard.as_deref())?;
+                        }
                         let checkpoint = self.decode(stored)?;
                         self.leads = true;
                         self.peeking = None;
@@ -185,10 +200,26 @@ impl CheckpointStore {
             .map_err(|problem| format!("{problem}. To start over as on the first start, delete it from the store"))
     }
 
+    /// A checkpoint says which Jobs of some namespaces are reported, so it must be about all of this shard's.
+    fn check_shard(&self, stored: Option<&[u8]>) -> Result<(), String> {
+        let everything = Shard { index: 0, count: 1 };
+        let own = self.shard.unwrap_or(everything);
+        let stored = match stored.map(|text| String::from_utf8_lossy(text)) {
+            None => everything,
+            Some(text) => Shard::parse(&text).ok_or_else(|| format!("cannot read the stored shard {text:?}"))?,
+        };
+        match stored.covers(own) {
+            true => Ok(()),
+            false => Err(format!(
+                "the stored checkpoint is that of shard {stored}, which lacks namespaces of shard {own}: set `sharding` as it was;                  only the shards of k8s_storage can be multiplied. To start over as on the first start, delete the checkpoint                  from the store"
+            )),
+        }
+    }
+
     fn claim(&mut self, wait: Duration) {
         self.claiming = self.after(wait, |store| async move {
             store.claim().await?;
-            store.get(KEY).await
+            Ok((store.get(KEY).await?, store.get(SHARD_KEY).await?))
         });
     }
 

@@ -11,6 +11,7 @@ use job_tracker::OnFirstStart;
 use job_watch::client::AuthType;
 use job_watch::extract::Extraction;
 use job_watch::selection::{Namespaces, Selection};
+use job_watch::shard::Sharding;
 use job_watch::watch::COALESCE;
 
 use crate::extract_config::ExtractConfig;
@@ -30,6 +31,8 @@ pub struct JobReceiverConfig {
     pub context: Option<String>,
     /// The namespaces to watch. By default it is the whole cluster.
     pub namespaces: Namespaces,
+    /// Several collectors, each with its own namespaces. By default this collector has all of them.
+    pub sharding: Sharding,
     /// Only Jobs with these labels are watched, in the syntax of `kubectl --selector`: `team=data,tier in (a,b)`.
     pub label_selector: String,
     /// How the watches are read.
@@ -73,6 +76,7 @@ impl Default for JobReceiverConfig {
             kubeconfig: None,
             context: None,
             namespaces: Namespaces::default(),
+            sharding: Sharding::default(),
             label_selector: String::new(),
             watch: WatchConfig::default(),
             cluster_name: None,
@@ -136,6 +140,7 @@ impl JobReceiverConfig {
             namespaces: &self.namespaces,
             label_selector: &self.label_selector,
             cluster_name: self.cluster_name.as_deref(),
+            sharding: &self.sharding,
         }
     }
 

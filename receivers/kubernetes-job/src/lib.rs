@@ -109,6 +109,15 @@ fn storage(config: &JobReceiverConfig, create: &Create<'_>, errors: &mut Vec<Dia
             Ok(_) => {}
         }
     }
+    let shard = config.sharding.shard().map(|shard| shard.to_string());
+    for (key, name) in [
+        ("storage", &config.storage),
+        ("k8s_leader_elector", &config.k8s_leader_elector),
+    ] {
+        if let Err(problem) = create.provided.check_shard(name, shard.as_deref()) {
+            wrong(key, problem);
+        }
+    }
     storage
 }
 
@@ -124,6 +133,10 @@ mod tests {
 
     /// The errors in these settings; empty if they are valid.
     fn errors(yaml: &str) -> String {
+        errors_with(yaml, &collector_runtime::storage::Provided::new())
+    }
+
+    fn errors_with(yaml: &str, provided: &collector_runtime::storage::Provided) -> String {
         let id = ComponentId {
             type_name: "k8s_job".into(),
             name: None,
@@ -133,7 +146,7 @@ mod tests {
             settings: &Settings::from_yaml(yaml).unwrap(),
             meter: &SdkMeterProvider::builder().build().meter("test"),
             health: &Health::new(),
-            provided: &collector_runtime::storage::Provided::new(),
+            provided,
         });
         made.err().map(|errors| errors.to_string()).unwrap_or_default()
     }
@@ -177,6 +190,26 @@ mod tests {
             ),
             ("label_selector: team in (a", &["label_selector", "parentheses"]),
             (
+                "sharding: {shards: 4}",
+                &["sharding::shard", "0 to 3", "found none", "${env:POD_NAME}"],
+            ),
+            (
+                "sharding: {shards: 4, shard: 4}",
+                &["yaml:1:30: sharding::shard", "found \"4\""],
+            ),
+            (
+                "sharding: {shards: 99, shard: a-1}",
+                &["yaml:1:20: sharding::shards", "1 to 64 shards, found 99"],
+            ),
+            (
+                "sharding: {shards: 2, shard: 0, by: uid}",
+                &["sharding::by", "namespace"],
+            ),
+            (
+                "sharding: {shards: 2, shard: a-0}\nnamespaces: {include: [a]}",
+                &["yaml:1:11: sharding", "namespaces::include"],
+            ),
+            (
                 "namespaces: {include: [a], exclude: [a]}",
                 &["namespaces::exclude", "\"a\" is included as well"],
             ),
@@ -192,5 +225,56 @@ mod tests {
             both.contains("label_selector") && both.contains("cluster_name"),
             "{both}"
         );
+    }
+
+    #[test]
+    fn shards_need_objects_of_their_own() {
+        use collector_runtime::storage::{ClusterWide, Leadership, Offer, Provided, memory::MemoryStorage};
+        let provided = |shard: Option<&str>, cluster_wide: bool| {
+            let mut provided = Provided::new();
+            let id = ComponentId {
+                type_name: "k8s_storage".into(),
+                name: None,
+            };
+            let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::new().replica(
+                ComponentId {
+                    type_name: "k8s_leader_elector".into(),
+                    name: None,
+                },
+                Leadership(tokio::sync::watch::Sender::new(true).subscribe()),
+            ));
+            let offer = Offer {
+                storage: Some(storage),
+                cluster_wide: cluster_wide.then(|| ClusterWide {
+                    shard: shard.map(str::to_owned),
+                }),
+                ..Offer::default()
+            };
+            provided.add(id, offer);
+            provided
+        };
+        let sharded = "storage: k8s_storage\nsharding: {shards: 4, shard: 1}";
+        assert_eq!(errors_with(sharded, &provided(Some("1 of 4"), true)), "");
+        assert_eq!(errors_with(sharded, &provided(None, false)), "", "files of its own");
+        for (yaml, shard, parts) in [
+            (
+                sharded,
+                None,
+                ["of shard 1 of 4", "that of no shard", "extensions::k8s_storage"],
+            ),
+            (
+                sharded,
+                Some("1 of 2"),
+                ["of shard 1 of 4", "that of shard 1 of 2", "same `sharding`"],
+            ),
+            (
+                "storage: k8s_storage",
+                Some("1 of 2"),
+                ["of no shard", "that of shard 1 of 2", "storage: each shard"],
+            ),
+        ] {
+            let found = errors_with(yaml, &provided(shard, true));
+            assert!(parts.iter().all(|part| found.contains(part)), "{found}");
+        }
     }
 }

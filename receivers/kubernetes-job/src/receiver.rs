@@ -102,7 +102,8 @@ fn session(successor: Successor, cluster: &Cluster, store: Option<Claimed>) -> J
     )
     .with_version(cluster.version.clone())
     .coalescing(successor.config.watch.coalesce.get());
-    let store = CheckpointStore::new(store.map(|store| store.with_health(&successor.health)));
+    let store = store.map(|store| store.with_health(&successor.health));
+    let store = CheckpointStore::new(store, successor.config.sharding.shard());
     JobSession::new(successor, watches, store)
 }
 

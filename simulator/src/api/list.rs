@@ -92,6 +92,9 @@ pub(crate) fn body(
             metadata["remainingItemCount"] = (*rest).into();
         }
     }
+    if let Some(shard) = &selection.shard {
+        metadata["shardInfo"] = json!({"selector": shard.text()});
+    }
     format.list(resource, &metadata, &page.items, now)
 }
 

@@ -18,6 +18,7 @@ use crate::resource::Resource;
 use crate::simulator::{ProtobufSupport, SimulatorOptions};
 use crate::store::ObjectStore;
 use crate::store::selector::Selection;
+use crate::store::shard::ShardSelector;
 use bytes::Bytes;
 use http::header::{self, HeaderName};
 use http::request::Parts;
@@ -259,7 +260,16 @@ impl Call<'_> {
 
     fn selection(&self, target: &ApiPath) -> Result<Selection, ApiError> {
         let (labels, fields) = (self.query.get("labelSelector"), self.query.get("fieldSelector"));
-        Selection::parse(target.resource, target.namespace.as_deref(), labels, fields).map_err(ApiError::bad_request)
+        let selection = Selection::parse(target.resource, target.namespace.as_deref(), labels, fields);
+        let mut selection = selection.map_err(ApiError::bad_request)?;
+        // Without the feature gate a server does not even read it.
+        let shard = self
+            .query
+            .get("shardSelector")
+            .filter(|_| self.state.options.shard_selector);
+        let shard = shard.map(ShardSelector::parse).transpose();
+        selection.shard = shard.map_err(|problem| ApiError::new(500, "InternalError", problem))?;
+        Ok(selection)
     }
 
     fn allows(&self, request: &AccessRequest) -> bool {

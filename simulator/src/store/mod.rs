@@ -3,6 +3,7 @@
 
 mod object;
 pub(crate) mod selector;
+pub(crate) mod shard;
 mod window;
 
 pub(crate) use object::StoredObject;

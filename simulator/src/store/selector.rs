@@ -1,6 +1,7 @@
 //! Label and field selectors, with the errors of the API server.
 
 use super::object::{StoredObject, selectable_fields};
+use super::shard::ShardSelector;
 use crate::resource::Resource;
 
 /// The objects that a list or watch selects.
@@ -10,6 +11,8 @@ pub(crate) struct Selection {
     pub namespace: Option<String>,
     labels: Vec<Requirement>,
     fields: Vec<Requirement>,
+    /// Only objects of these hash ranges.
+    pub shard: Option<ShardSelector>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -40,12 +43,13 @@ impl Selection {
             namespace: namespace.map(str::to_owned),
             labels: parse_labels(labels.unwrap_or_default())?,
             fields: parse_fields(resource, fields.unwrap_or_default())?,
+            shard: None,
         })
     }
 
-    /// True with a label or field selector.
+    /// True with a label, field or shard selector.
     pub(crate) fn has_selectors(&self) -> bool {
-        !self.labels.is_empty() || !self.fields.is_empty()
+        !self.labels.is_empty() || !self.fields.is_empty() || self.shard.is_some()
     }
 
     /// The prefix of the keys of selected objects.
@@ -61,6 +65,7 @@ impl Selection {
         self.namespace
             .as_deref()
             .is_none_or(|namespace| namespace == object.namespace())
+            && self.shard.as_ref().is_none_or(|shard| shard.matches(object))
             && self
                 .labels
                 .iter()

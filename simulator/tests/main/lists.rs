@@ -2,7 +2,7 @@
 
 use crate::client::{get, pod, started};
 use serde_json::{Value, json};
-use simulator::Resource;
+use simulator::{Resource, Simulator, SimulatorOptions};
 
 fn names(list: &Value) -> Vec<&str> {
     list["items"]
@@ -79,4 +79,39 @@ async fn logs_honour_tail_lines_and_limit_bytes() {
     // Never half a character.
     assert_eq!(get(&simulator, &log("?tailLines=1&limitBytes=4")).await.body, b"thr");
     simulator.shutdown().await;
+}
+
+#[tokio::test]
+async fn shards_are_selected_only_with_the_feature_gate() {
+    // payments is in the upper half of the hashes, reports in the lower one.
+    let upper = "shardRange(object.metadata.namespace,%20'0x8000000000000000',%20'0x10000000000000000')";
+    for shard_selector in [false, true] {
+        let options = SimulatorOptions {
+            shard_selector,
+            ..SimulatorOptions::default()
+        };
+        let simulator = Simulator::start(options).await.unwrap();
+        for namespace in ["payments", "reports"] {
+            let mut pod = pod("a", json!({}), "Pending");
+            pod["metadata"]["namespace"] = namespace.into();
+            simulator.store().create(Resource::Pods, pod).unwrap();
+        }
+        let list = get(&simulator, &format!("/api/v1/pods?shardSelector={upper}"))
+            .await
+            .json();
+        let namespaces: Vec<&str> = list["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|item| item["metadata"]["namespace"].as_str().unwrap())
+            .collect();
+        match shard_selector {
+            true => assert_eq!(namespaces, ["payments"]),
+            false => assert_eq!(namespaces, ["payments", "reports"]),
+        }
+        assert_eq!(list["metadata"]["shardInfo"]["selector"].is_string(), shard_selector);
+        let refused = get(&simulator, "/api/v1/pods?shardSelector=x").await;
+        assert_eq!(refused.status, if shard_selector { 500 } else { 200 });
+        simulator.shutdown().await;
+    }
 }

@@ -268,6 +268,8 @@ impl Finder<'_> {
             label_selector: labels.to_owned(),
             field_selector: fields.to_owned(),
             wanted: None,
+            shard: None,
+            shard_selector: String::new(),
         }
     }
 

@@ -233,6 +233,8 @@ fn targets(question: &Question<'_>) -> Vec<Target> {
         label_selector: labels,
         field_selector: fields,
         wanted: None,
+        shard: None,
+        shard_selector: String::new(),
     };
     let namespace = Some(question.namespace);
     let mut targets = Vec::new();

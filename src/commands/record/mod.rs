@@ -84,6 +84,8 @@ fn targets(namespace: Option<&str>) -> Vec<Target> {
         label_selector: labels.to_owned(),
         field_selector: fields.to_owned(),
         wanted: None,
+        shard: None,
+        shard_selector: String::new(),
     };
     let mut targets = vec![
         target(Kind::CronJobs, "", ""),

@@ -26,6 +26,10 @@ use collector_config::{Diagnostic, component_id};
 
 pub use claimed::{ClaimError, Claimed};
 
+/// The key of a store whose content is a copy of what another process stored: that process was replaced by several, and one of
+/// them, whose store lacks this key, sends what was still to be sent. The others forget it, and delete the key with it.
+pub const COPIED: &str = "copied";
+
 /// One change of a transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
@@ -113,6 +117,13 @@ impl Leadership {
     }
 }
 
+/// The use of objects that other collectors can use.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClusterWide {
+    /// The shard whose collectors share the objects, such as `1 of 4`; `None`: all collectors do.
+    pub shard: Option<String>,
+}
+
 /// The service that one extension offers to other components.
 #[derive(Clone, Default)]
 pub struct Offer {
@@ -122,6 +133,8 @@ pub struct Offer {
     pub leadership: Option<Leadership>,
     /// It authenticates requests.
     pub authenticator: Option<Arc<dyn Authenticator>>,
+    /// It uses objects that collectors elsewhere use too, if they have the same settings.
+    pub cluster_wide: Option<ClusterWide>,
 }
 
 /// The services of the extensions, by id.
@@ -180,6 +193,28 @@ impl Provided {
     /// If there is no such extension, with the text for a diagnostic at that setting.
     pub fn authenticator(&self, name: &str) -> Result<Arc<dyn Authenticator>, String> {
         self.find(name, "authenticates requests", |offer| offer.authenticator.clone())
+    }
+
+    /// Checks that the extension that a setting names uses no cluster-wide objects of another shard than `expected`, which is
+    /// `None` for a component without shards.
+    ///
+    /// # Errors
+    /// With the text for a diagnostic at that setting. An extension that does not exist is no error here.
+    pub fn check_shard(&self, name: &str, expected: Option<&str>) -> Result<(), String> {
+        let offer = parsed(name).ok().and_then(|id| self.offers.get(&id));
+        let Some(ClusterWide { shard: found }) = offer.and_then(|offer| offer.cluster_wide.as_ref()) else {
+            return Ok(());
+        };
+        let text = |shard: Option<&str>| shard.map_or_else(|| "no shard".into(), |shard| format!("shard {shard}"));
+        match found.as_deref() == expected {
+            true => Ok(()),
+            false => Err(format!(
+                "each shard needs objects of its own: expected {name:?} of {expected}, found that of {found}; set the same \
+                 `sharding` in this component and in extensions::{name}",
+                expected = text(expected),
+                found = text(found.as_deref()),
+            )),
+        }
     }
 
     /// The extensions that were requested since the last call.

@@ -8,7 +8,7 @@ use collector_data::{Batch, Delivery, Outcome, Payload};
 use collector_runtime::component::Kind;
 use collector_runtime::health::Status;
 use collector_runtime::storage::memory::MemoryStorage;
-use collector_runtime::storage::{Leadership, StoreError};
+use collector_runtime::storage::{COPIED, Change, Leadership, Storage, StoreError};
 use futures_util::{FutureExt, poll};
 use jiff::SignedDuration;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
@@ -69,6 +69,34 @@ async fn a_kill_resends_the_same_points_and_counts_no_job_again() {
     assert_eq!(known.await, Outcome::Delivered);
     tokio::time::sleep(Duration::from_secs(30)).await;
     assert!(bench.metrics.try_recv().is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_copy_of_a_store_counts_its_jobs_and_sends_nothing() {
+    let storage = MemoryStorage::new();
+    let mut bench = start(&storage);
+    let _lost = bench.send(vec![failed("u1", "j")]).await;
+    let (_, ack) = bench.next().await;
+    kill(bench);
+    drop(ack);
+    // Another shard has the same windows without this key, and sends the points.
+    let store = Storage::open(&storage, Kind::Connector, &id("job_metrics"))
+        .await
+        .unwrap();
+    store.claim().await.unwrap();
+    let copied = Change::Set(COPIED.into(), Default::default());
+    store.apply(vec![copied]).await.unwrap();
+
+    for _ in 0..2 {
+        let mut bench = start(&storage);
+        let delivery = bench.send(vec![failed("u1", "j")]).await;
+        assert_eq!(delivery.await, Outcome::Delivered, "it is counted");
+        let silence = tokio::time::timeout(Duration::from_secs(60), bench.next()).await;
+        assert!(silence.is_err(), "no points");
+        kill(bench);
+        let content = storage.content(Kind::Connector, &id("job_metrics"));
+        assert_eq!(content.keys().collect::<Vec<_>>(), ["window/00000000000000000000"]);
+    }
 }
 
 #[tokio::test(start_paused = true)]

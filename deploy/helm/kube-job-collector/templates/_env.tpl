@@ -5,6 +5,14 @@
   valueFrom:
     fieldRef:
       fieldPath: status.podIP
+{{- if gt (int $values.shards) 1 }}
+- name: SHARDS
+  value: {{ $values.shards | quote }}
+- name: POD_NAME
+  valueFrom:
+    fieldRef:
+      fieldPath: metadata.name
+{{- end }}
 {{- with include "kube-job-collector.credential" . }}
 - name: {{ . }}
   valueFrom:

@@ -66,6 +66,18 @@ labels:
   "oauth2" "OAUTH2_CLIENT_SECRET") .Values.backend -}}
 {{- end }}
 
+{{- /* The spec of a PersistentVolumeClaim. */ -}}
+{{- define "kube-job-collector.claim" -}}
+accessModes:
+  {{- toYaml .Values.storage.volume.accessModes | nindent 2 }}
+{{- with .Values.storage.volume.storageClass }}
+storageClassName: {{ . }}
+{{- end }}
+resources:
+  requests:
+    storage: {{ .Values.storage.volume.size }}
+{{- end }}
+
 {{- /* Values that contradict each other, as errors. */ -}}
 {{- define "kube-job-collector.check" -}}
 {{- $values := .Values -}}
@@ -92,6 +104,23 @@ labels:
 {{- end -}}
 {{- if and (gt (int $values.replicas) 1) (ne $values.storage.type "configMap") -}}
 {{- fail (printf "storage.type: found %s, expected configMap: %d replicas share their state in ConfigMaps" $values.storage.type (int $values.replicas)) -}}
+{{- end -}}
+{{- if gt (int $values.shards) 1 -}}
+{{- if gt (int $values.replicas) 1 -}}
+{{- fail (printf "replicas: found %d, expected 1 with shards: %d: a StatefulSet has one Pod for each shard" (int $values.replicas) (int $values.shards)) -}}
+{{- end -}}
+{{- if $values.namespaces -}}
+{{- fail "namespaces: expected none with more than one shard: each shard has the namespaces of its own" -}}
+{{- end -}}
+{{- if $values.web.enabled -}}
+{{- fail "web.enabled: expected false with more than one shard: the page of a Pod would show the Jobs of its shard only" -}}
+{{- end -}}
+{{- if eq $values.storage.type "none" -}}
+{{- fail "storage.type: found none, expected configMap or volume with more than one shard" -}}
+{{- end -}}
+{{- if $values.storage.volume.existingClaim -}}
+{{- fail "storage.volume.existingClaim: expected none with more than one shard: each Pod needs a volume of its own" -}}
+{{- end -}}
 {{- end -}}
 {{- if and $values.podMonitor.enabled $values.serviceMonitor.enabled -}}
 {{- fail "podMonitor.enabled, serviceMonitor.enabled: both are set; each point would be scraped twice" -}}

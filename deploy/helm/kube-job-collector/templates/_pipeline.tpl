@@ -56,6 +56,28 @@ replaces what the pipeline sets.
 {{- printf "%s-%s-%s" (index . 0) (index . 1) $name | trunc 253 | trimSuffix "-" -}}
 {{- end }}
 
+{{- /* The names of the ConfigMaps of a component in all shards, and in those of each smaller number that divides theirs: (list name
+shards). See extensions/k8s-storage. */ -}}
+{{- define "kube-job-collector.shardNames" -}}
+{{- $shards := int (index . 1) -}}
+{{- $base := index . 0 | trunc 240 | trimSuffix "-" -}}
+{{- $names := list (index . 0) -}}
+{{- range $count := untilStep 2 (add1 $shards | int) 1 -}}
+{{- if eq (mod $shards $count) 0 -}}
+{{- range $shard := until $count -}}
+{{- $names = append $names (printf "%s-%d-of-%d" $base $shard $count) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $names -}}
+{{- end }}
+
+{{- /* Both come from the Pod, so that another number takes effect with its Pod. */ -}}
+{{- define "kube-job-collector.sharding" -}}
+shards: ${env:SHARDS}
+shard: ${env:POD_NAME}
+{{- end }}
+
 {{- define "kube-job-collector.additions" -}}
 {{- $fullname := include "kube-job-collector.fullname" .root -}}
 {{- $values := .root.Values -}}
@@ -68,6 +90,9 @@ replaces what the pipeline sets.
 {{- $settings := dict "prefix" $fullname -}}
 {{- if gt (int $values.replicas) 1 -}}
 {{- $_ := set $settings "k8s_leader_elector" "k8s_leader_elector" -}}
+{{- end -}}
+{{- if gt (int $values.shards) 1 -}}
+{{- $_ := set $settings "sharding" (include "kube-job-collector.sharding" . | fromYaml) -}}
 {{- end -}}
 {{- $_ := set $extensions $store $settings -}}
 {{- else if $store -}}
@@ -88,6 +113,9 @@ replaces what the pipeline sets.
 {{- end -}}
 {{- if and (gt (int $values.replicas) 1) (has $type (list "k8s_job" "kube_state_metrics")) -}}
 {{- $_ := set $settings "k8s_leader_elector" "k8s_leader_elector" -}}
+{{- end -}}
+{{- if and (gt (int $values.shards) 1) (has $type (list "k8s_job" "kube_state_metrics")) -}}
+{{- $_ := set $settings "sharding" (include "kube-job-collector.sharding" . | fromYaml) -}}
 {{- end -}}
 {{- if and $values.namespaces (has $type (list "k8s_job" "kube_state_metrics")) -}}
 {{- $_ := set $settings "namespaces" (dict "include" $values.namespaces) -}}

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail by a panic, also in its helpers")]
 
 mod contract;
+mod shards;
 
 use std::sync::Arc;
 
@@ -38,8 +39,20 @@ impl Cluster {
 
     /// A replica's storage; with `leads`, a leader elector decides who claims.
     async fn replica(&self, leads: Option<watch::Receiver<bool>>) -> (Box<dyn Extension>, Arc<dyn Storage>) {
+        self.replica_with(leads, "").await
+    }
+
+    /// The same with further settings.
+    async fn replica_with(
+        &self,
+        leads: Option<watch::Receiver<bool>>,
+        more: &str,
+    ) -> (Box<dyn Extension>, Arc<dyn Storage>) {
         let mut provided = Provided::new();
-        let mut yaml = format!("kubeconfig: {}\nnamespace: default\n", self.kubeconfig.display());
+        let mut yaml = format!(
+            "kubeconfig: {}\nnamespace: default\n{more}\n",
+            self.kubeconfig.display()
+        );
         if let Some(leads) = leads {
             let offer = Offer {
                 leadership: Some(Leadership(leads)),

@@ -55,6 +55,11 @@ impl WatchError {
             }
         )
     }
+
+    /// True if the API server cannot read the parameter `shardSelector`: 1.37 answers 500 with `invalid shard selector: …`.
+    pub(crate) fn refuses_shards(&self) -> bool {
+        matches!(self, WatchError::Status { code: 400 | 422 | 500, message, .. } if message.to_ascii_lowercase().contains("shard"))
+    }
 }
 
 impl From<ListError> for WatchError {

@@ -186,6 +186,13 @@ impl<T: Watched> Run<T> {
 
     /// Reports a failure and waits for the next attempt.
     async fn retry(&mut self, failure: WatchError) -> Result<State, Stop> {
+        if failure.refuses_shards() && !self.api.target.shard_selector.is_empty() {
+            self.api.target.shard_selector.clear();
+            let what = self.api.target.describe();
+            tracing::warn!(what, %failure, "the API server refuses shardSelector; it sends the objects of every shard from now on");
+            self.machine.restart_list();
+            return Ok(State::of(&self.machine));
+        }
         if self.negotiation.failed(&failure) {
             let what = self.api.target.describe();
             tracing::warn!(what, %failure, "protobuf failed; this list and watch uses JSON from now on");
@@ -244,6 +251,7 @@ impl<T: Watched> Run<T> {
         let wanted = self.api.target.wanted.clone();
         for item in page.objects_with::<T>(wanted.as_deref()) {
             match item.and_then(|item| self.api.target.check(item)) {
+                Ok(item) if !self.api.target.has(item.metadata()) => {}
                 Ok(item) => self.observed(Observation::Listed((self.object)(Box::new(item)))),
                 Err(problem) => {
                     self.observed(Observation::ListLacks);
@@ -302,7 +310,14 @@ impl<T: Watched> Run<T> {
     }
 
     fn arrives(&mut self, update: Update) {
-        let source = self.api.target.source;
+        let target = &self.api.target;
+        let update = match &update {
+            Update::Observed(
+                Observation::Listed(object) | Observation::Changed(object) | Observation::Deleted(object),
+            ) if !target.has(object.metadata()) => Update::Alive,
+            _ => update,
+        };
+        let source = target.source;
         self.arrived.push(SourceUpdate { source, update });
     }
 

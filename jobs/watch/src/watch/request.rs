@@ -9,7 +9,8 @@ use kube::client::Body;
 use super::listing::ONE_PIECE;
 use crate::decode::{DecodeError, Encoding, WatchEvent};
 use crate::extract::Wanted;
-use crate::model::{CronJob, Event, Job, Namespace, Pod, TypeMeta, Watched};
+use crate::model::{CronJob, Event, Job, Metadata, Namespace, Pod, TypeMeta, Watched};
+use crate::shard::Shard;
 use crate::{Kind, Source};
 
 /// Selects the Pods of Jobs. Every version of Kubernetes sets this label; `batch.kubernetes.io/job-name` exists since 1.27, and
@@ -45,6 +46,10 @@ pub struct Target {
     pub field_selector: String,
     /// The labels and annotations to decode beside those that are always read.
     pub wanted: Option<Arc<Wanted>>,
+    /// The shard to which the objects belong; others are ignored.
+    pub shard: Option<Shard>,
+    /// The parameter `shardSelector`: the API server omits the objects of other shards if it has it. Empty for none.
+    pub shard_selector: String,
 }
 
 impl Kind {
@@ -146,6 +151,8 @@ pub fn targets(kinds: &[Kind], include: &[String], exclude: &[String], job_label
                 },
                 field_selector: fields.join(","),
                 wanted: None,
+                shard: None,
+                shard_selector: String::new(),
             });
         }
     }
@@ -153,6 +160,26 @@ pub fn targets(kinds: &[Kind], include: &[String], exclude: &[String], job_label
 }
 
 impl Target {
+    /// Watches the objects of one shard only. Events about nodes are evidence for the Jobs of every shard.
+    pub(crate) fn set_shard(&mut self, shard: Shard) {
+        match self.source.kind {
+            Kind::NodeEvents => return,
+            // The API server would hash `metadata.namespace`, which a namespace does not have.
+            Kind::Namespaces => {}
+            _ => self.shard_selector = shard.selector(),
+        }
+        self.shard = Some(shard);
+    }
+
+    /// True if the object with this metadata belongs to the shard. A server without `shardSelector` ignores it and sends every object.
+    pub(crate) fn has(&self, metadata: &Metadata) -> bool {
+        let namespace = match self.source.kind {
+            Kind::Namespaces => &metadata.name,
+            _ => &metadata.namespace,
+        };
+        self.shard.is_none_or(|shard| shard.has_namespace(namespace))
+    }
+
     /// Requests a page of the list of at most `limit` objects, or all of it with [`ONE_PIECE`]; `token` is the continue
     /// token, empty for the first page. Without `resourceVersion` the list is read from etcd, not from a stale cache.
     pub(crate) fn list(&self, token: &str, limit: u32, encoding: Encoding) -> Result<Request<Body>, http::Error> {
@@ -244,6 +271,7 @@ impl Target {
         let selectors = [
             ("labelSelector", self.label_selector.as_str()),
             ("fieldSelector", self.field_selector.as_str()),
+            ("shardSelector", self.shard_selector.as_str()),
         ];
         let mut separator = '?';
         for (name, value) in selectors

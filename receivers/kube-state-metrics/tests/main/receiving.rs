@@ -6,7 +6,7 @@ use collector_config::{ComponentId, Settings};
 use collector_data::{Batch, Payload};
 use collector_runtime::component::{ComponentError, Create, Receiver, Running};
 use collector_runtime::health::{Health, Status};
-use collector_runtime::storage::{Leadership, Offer, Provided};
+use collector_runtime::storage::{ClusterWide, Leadership, Offer, Provided};
 use collector_runtime::{Outlet, Outputs};
 use opentelemetry_proto::tonic::metrics::v1::{Metric, ResourceMetrics, metric::Data};
 use serde_json::json;
@@ -159,12 +159,29 @@ async fn only_the_leader_sends() {
 }
 
 #[test]
+fn each_shard_needs_a_lease_of_its_own() {
+    let mut provided = Provided::new();
+    let offer = Offer {
+        leadership: Some(Leadership(watch::channel(false).1)),
+        cluster_wide: Some(ClusterWide::default()),
+        ..Offer::default()
+    };
+    provided.add(id("k8s_leader_elector"), offer);
+    let elector = "k8s_leader_elector: k8s_leader_elector";
+    assert!(create(elector, &provided).is_ok());
+    let sharded = create(&format!("{elector}\nsharding: {{shards: 2, shard: 1}}"), &provided);
+    let error = sharded.err().unwrap();
+    assert!(error.contains("of shard 1 of 2, found that of no shard"), "{error}");
+}
+
+#[test]
 fn errors_in_settings_are_named() {
     for (yaml, parts) in [
         ("namespace: a", &["namespace", "namespaces"][..]),
         ("collection_interval: 100ms", &["collection_interval", "at least 1s"]),
         ("label_selector: team in (a", &["label_selector", "parentheses"]),
         ("k8s_leader_elector: other", &["k8s_leader_elector", "other"]),
+        ("sharding: {shards: 2}", &["sharding::shard", "0 to 1"]),
     ] {
         let text = create(yaml, &Provided::new()).err().unwrap_or_default();
         for part in parts {

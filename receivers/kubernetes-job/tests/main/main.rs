@@ -13,6 +13,7 @@ mod gauge_limit;
 mod notices;
 mod progress;
 mod receiving;
+mod sharding;
 mod support;
 mod telemetry;
 mod traps;
