@@ -12,13 +12,13 @@ use super::machine::SHORT_WATCH;
 use super::reply::{self, next_data, send};
 use super::{Run, State, Stop, Update};
 use crate::Observation;
-use crate::decode::{BrokenStream, DecodeError, Events, WatchEvent};
+use crate::decode::{BrokenStream, DecodeError, EventReader, WatchEvent};
 use crate::model::Watched;
 
 /// An open watch.
 pub(super) struct Stream {
     body: Body,
-    events: Events,
+    events: EventReader,
     began: Instant,
     /// The requested end.
     ends: Instant,
@@ -86,7 +86,7 @@ impl<T: Watched> Run<T> {
         let works = self.machine.failures() == 0 && self.gaps.is_connected();
         self.gaps.received(began);
         Ok(State::Watching(Box::new(Stream {
-            events: Events::new(reply::encoding_of(&response)),
+            events: EventReader::new(reply::encoding_of(&response)),
             body: response.into_body(),
             began,
             ends: began + timeout,

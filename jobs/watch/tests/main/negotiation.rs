@@ -29,9 +29,11 @@ struct Watching {
 impl Watching {
     fn start(simulator: &Simulator) -> Self {
         let (sender, updates) = mpsc::channel(16);
-        let uri = simulator.url().parse().unwrap();
+        let mut config = kube::Config::new(simulator.url().parse().unwrap());
+        // As the collector's own client: a retry inside of it hides errors.
+        config.default_retry = false;
         let watch = ListWatch {
-            client: Client::try_from(kube::Config::new(uri)).unwrap(),
+            client: Client::try_from(config).unwrap(),
             target: targets(&[Kind::Jobs], &[], &[], "").remove(0),
             updates: sender,
             first_list: CancellationToken::new(),
@@ -126,10 +128,7 @@ async fn a_watch_that_a_proxy_damages_resumes_in_json() {
     watching.until("a", 0).await;
     simulator.until_opened(1).await;
     for failed in 1..4 {
-        simulator
-            .store()
-            .update(Resource::Jobs, job("a", failed))
-            .unwrap();
+        simulator.store().update(Resource::Jobs, job("a", failed)).unwrap();
     }
     let seen = watching.until("a", 3).await;
     assert_eq!(
