@@ -5,7 +5,7 @@
 use std::fmt::Debug;
 
 use job_watch::decode::{
-    Encoding, Events, Frame, FrameError, Frames, NotFrames, WatchEvent, protobuf_page, watch_frame,
+    EventReader, Frame, FrameError, Frames, NotFrames, WatchEvent, WireFormat, protobuf_page, watch_frame,
 };
 use job_watch::model::{CronJob, Event, Job, Pod, Watched};
 
@@ -49,7 +49,7 @@ fn frames_of<'a>(chunks: impl Iterator<Item = &'a [u8]>) -> (Vec<Vec<u8>>, bool,
 
 /// The events of a watch, and why it breaks.
 fn watched<'a, T: Watched + Debug>(chunks: impl Iterator<Item = &'a [u8]>) -> (Vec<String>, Option<String>) {
-    let mut events = Events::new(Encoding::Protobuf);
+    let mut events = EventReader::new(WireFormat::Protobuf);
     let mut all = Vec::new();
     for chunk in chunks {
         if let Err(broken) = events.push::<T>(chunk, None, |event| all.push(format!("{event:?}"))) {

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
 use crate::WatchError;
-use crate::decode::{Body, DecodeError, Encoding, Line, Lines, clipped, list_page, name};
+use crate::decode::{Body, DecodeError, Line, Lines, WireFormat, clipped, list_page, name};
 use crate::model::{Metadata, Status, TypeMeta};
 use crate::watch::machine::{Machine, Phase};
 use crate::watch::request::Target;
@@ -124,7 +124,7 @@ impl<N: Copy> Raw<N> {
             self.page.clear();
             self.skipped = 0;
         }
-        let body = page(&self.client, &self.target, token, limit, Encoding::Json).await?;
+        let body = page(&self.client, &self.target, token, limit, WireFormat::Json).await?;
         let Body::Json(body) = body else {
             return Err(not_json().into());
         };
@@ -213,9 +213,9 @@ impl<N: Copy> Raw<N> {
 
     async fn watch(&mut self, machine: &mut Machine, from: &str) -> Result<(), Stop> {
         let began = Instant::now();
-        let request = self.target.watch(from, WATCH_SECONDS, Encoding::Json);
+        let request = self.target.watch(from, WATCH_SECONDS, WireFormat::Json);
         let response = send(&self.client, request).await?;
-        if encoding_of(&response) != Encoding::Json {
+        if encoding_of(&response) != WireFormat::Json {
             return Err(not_json().into());
         }
         let mut body = response.into_body();

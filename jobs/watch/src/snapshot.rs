@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use kube::Client;
 
 use crate::WatchError;
-use crate::decode::Encoding;
+use crate::decode::WireFormat;
 use crate::model::{CronJob, Event, Job, Namespace, Pod, Watched};
 use crate::observation::{Kind, Object};
 use crate::watch::listing::{Listing, Progress};
@@ -111,7 +111,7 @@ async fn pages<T: Watched>(
     let (mut objects, mut undecodable) = (Vec::new(), Vec::new());
     let mut listing = Listing::new();
     loop {
-        let body = match page(client, target, listing.token(), listing.limit(), Encoding::Json).await {
+        let body = match page(client, target, listing.token(), listing.limit(), WireFormat::Json).await {
             Err(failure) if listing.failed(&failure) => {
                 objects.clear();
                 undecodable.clear();

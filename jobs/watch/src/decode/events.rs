@@ -3,13 +3,13 @@
 use super::frames::{Frame, Frames, NotFrames};
 use super::lines::{Line, Lines};
 use super::protobuf::{FrameError, watch_frame};
-use super::{DecodeError, Encoding, WatchEvent, watch_line_with};
+use super::{DecodeError, WatchEvent, WireFormat, watch_line_with};
 use crate::extract::Wanted;
 use crate::model::Watched;
 
 /// Cuts the chunks of a watch into events.
 #[derive(Debug)]
-pub enum Events {
+pub enum EventReader {
     /// JSON, one event a line.
     Lines(Lines),
     /// Protobuf, one event a frame.
@@ -26,18 +26,18 @@ impl From<NotFrames> for BrokenStream {
     }
 }
 
-impl Default for Events {
+impl Default for EventReader {
     fn default() -> Self {
-        Events::Lines(Lines::default())
+        EventReader::Lines(Lines::default())
     }
 }
 
-impl Events {
+impl EventReader {
     /// The events of a watch in this form.
-    pub fn new(encoding: Encoding) -> Self {
+    pub fn new(encoding: WireFormat) -> Self {
         match encoding {
-            Encoding::Json => Events::Lines(Lines::default()),
-            Encoding::Protobuf => Events::Frames(Frames::default()),
+            WireFormat::Json => EventReader::Lines(Lines::default()),
+            WireFormat::Protobuf => EventReader::Frames(Frames::default()),
         }
     }
 
@@ -53,7 +53,7 @@ impl Events {
         mut event: impl FnMut(Result<WatchEvent<T>, DecodeError>),
     ) -> Result<(), BrokenStream> {
         match self {
-            Events::Lines(lines) => {
+            EventReader::Lines(lines) => {
                 lines.push(chunk, |line| match line {
                     Line::Whole([]) => {}
                     Line::Whole(line) => event(watch_line_with(line, wanted)),
@@ -61,7 +61,7 @@ impl Events {
                 });
                 Ok(())
             }
-            Events::Frames(frames) => frames.push(chunk, |frame| {
+            EventReader::Frames(frames) => frames.push(chunk, |frame| {
                 match frame {
                     Frame::Whole([]) => {}
                     Frame::Whole(frame) => match watch_frame(frame, wanted) {
@@ -79,8 +79,8 @@ impl Events {
     /// True if the stream ended inside an event.
     pub fn is_cut(&self) -> bool {
         match self {
-            Events::Lines(lines) => lines.is_cut(),
-            Events::Frames(frames) => frames.is_cut(),
+            EventReader::Lines(lines) => lines.is_cut(),
+            EventReader::Frames(frames) => frames.is_cut(),
         }
     }
 }

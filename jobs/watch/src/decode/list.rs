@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 
 use super::names::{self, clipped};
 use super::typed::{Typed, TypedSeed};
-use super::{DecodeError, Encoding, Escaped, protobuf, protobuf_page};
+use super::{DecodeError, Escaped, WireFormat, protobuf, protobuf_page};
 use crate::extract::Wanted;
 use crate::model::lenient::{Object, lenient};
 use crate::model::{Status, TypeMeta, Watched};
@@ -68,12 +68,12 @@ pub struct ListPage<'a> {
     pub resource_version: Box<str>,
     /// The continue token of the next page; empty on the last one.
     pub next: Box<str>,
-    items: Items<'a>,
+    items: PageItems<'a>,
 }
 
 /// The items of a page, not decoded yet.
 #[derive(Debug)]
-pub(super) enum Items<'a> {
+pub(super) enum PageItems<'a> {
     Json(Vec<&'a RawValue>),
     Protobuf(Vec<&'a [u8]>),
 }
@@ -89,10 +89,10 @@ pub enum Body {
 
 impl Body {
     /// The body in its form.
-    pub fn new(encoding: Encoding, body: Vec<u8>) -> Self {
+    pub fn new(encoding: WireFormat, body: Vec<u8>) -> Self {
         match encoding {
-            Encoding::Json => Body::Json(text(body)),
-            Encoding::Protobuf => Body::Protobuf(body),
+            WireFormat::Json => Body::Json(text(body)),
+            WireFormat::Protobuf => Body::Protobuf(body),
         }
     }
 
@@ -131,8 +131,8 @@ pub fn list_page(body: &str, expected: TypeMeta) -> Result<ListPage<'_>, ListErr
         };
         return Err(ListError::OtherType { expected, found });
     }
-    let page = checked_page(expected, list.metadata, Items::Json(Vec::new()))?;
-    let items = Items::Json(list.items.ok_or(ListError::NoItems(expected))?);
+    let page = checked_page(expected, list.metadata, PageItems::Json(Vec::new()))?;
+    let items = PageItems::Json(list.items.ok_or(ListError::NoItems(expected))?);
     Ok(ListPage { items, ..page })
 }
 
@@ -140,7 +140,7 @@ pub fn list_page(body: &str, expected: TypeMeta) -> Result<ListPage<'_>, ListErr
 pub(super) fn checked_page(
     expected: TypeMeta,
     metadata: ListMetadata,
-    items: Items<'_>,
+    items: PageItems<'_>,
 ) -> Result<ListPage<'_>, ListError> {
     let ListMetadata {
         resource_version,
@@ -165,8 +165,8 @@ impl<'a> ListPage<'a> {
     /// The number of items, usable or not.
     pub fn len(&self) -> usize {
         match &self.items {
-            Items::Json(items) => items.len(),
-            Items::Protobuf(items) => items.len(),
+            PageItems::Json(items) => items.len(),
+            PageItems::Protobuf(items) => items.len(),
         }
     }
 
@@ -178,8 +178,8 @@ impl<'a> ListPage<'a> {
     /// The items as JSON; none of a page in protobuf.
     pub fn raw_items(&self) -> impl Iterator<Item = &'a str> {
         let items = match &self.items {
-            Items::Json(items) => &**items,
-            Items::Protobuf(_) => &[],
+            PageItems::Json(items) => &**items,
+            PageItems::Protobuf(_) => &[],
         };
         items.iter().map(|item| item.get())
     }
@@ -192,8 +192,8 @@ impl<'a> ListPage<'a> {
     /// The items, with the labels and annotations that are wanted of them. An unusable one does not affect the others.
     pub fn objects_with<T: Watched>(&self, wanted: Option<&Wanted>) -> impl Iterator<Item = Result<T, DecodeError>> {
         (0..self.len()).map(move |index| match &self.items {
-            Items::Json(items) => json_item(items[index].get(), wanted),
-            Items::Protobuf(items) => protobuf::item(items[index], wanted),
+            PageItems::Json(items) => json_item(items[index].get(), wanted),
+            PageItems::Protobuf(items) => protobuf::item(items[index], wanted),
         })
     }
 }

@@ -17,13 +17,13 @@ use std::fmt;
 use escape::Escaped;
 
 use crate::model::{Metadata, TypeMeta, Watched};
-pub use events::{BrokenStream, Events};
+pub use events::{BrokenStream, EventReader};
 pub use frames::{Frame, Frames, NotFrames};
 pub use line::{WatchEvent, watch_line, watch_line_with};
 pub use lines::{Line, Lines, MAX_LINE};
 pub use list::{Body, ListError, ListPage, list_page, text};
 pub(crate) use names::{clipped, of_object as name};
-pub use protobuf::schema::Message;
+pub use protobuf::schema::WireMessage;
 pub use protobuf::{FrameError, protobuf_page, watch_frame};
 pub(crate) use protobuf::{schema, status as protobuf_status};
 
@@ -32,20 +32,20 @@ const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
 
 /// The form of a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Encoding {
+pub enum WireFormat {
     /// JSON, which every server and proxy offers.
     Json,
     /// Protobuf, which costs the server and the collector a fraction.
     Protobuf,
 }
 
-impl Encoding {
+impl WireFormat {
     /// The form of a reply with this content type. A watch has `;stream=watch` after it.
     pub fn of_content_type(content_type: &str) -> Self {
         let media_type = content_type.split(';').next().unwrap_or_default().trim();
         match media_type.eq_ignore_ascii_case(PROTOBUF) {
-            true => Encoding::Protobuf,
-            false => Encoding::Json,
+            true => WireFormat::Protobuf,
+            false => WireFormat::Json,
         }
     }
 
@@ -53,8 +53,8 @@ impl Encoding {
     /// the official clients (`rest/request.go` of `k8s.io/client-go`), for lists and watches.
     pub fn accept(self) -> &'static str {
         match self {
-            Encoding::Json => "application/json",
-            Encoding::Protobuf => "application/vnd.kubernetes.protobuf, application/json",
+            WireFormat::Json => "application/json",
+            WireFormat::Protobuf => "application/vnd.kubernetes.protobuf, application/json",
         }
     }
 }

@@ -9,7 +9,7 @@ pub mod lenient;
 mod meta;
 mod pod;
 
-use crate::decode::{Message, schema};
+use crate::decode::{WireMessage, schema};
 pub use event::{Event, EventSource, Involved, OWN_COMPONENT, Series};
 pub use job::{CronJob, Job};
 pub use meta::{Annotations, ApiGroup, Condition, IsSet, Labels, Metadata, Owner, Status};
@@ -40,7 +40,7 @@ pub trait Watched: lenient::Object + Default + Send + 'static {
     /// Its type.
     const TYPE: TypeMeta;
     /// Its fields in protobuf.
-    const MESSAGE: &'static Message;
+    const MESSAGE: &'static WireMessage;
 
     /// Its metadata.
     fn metadata(&self) -> &Metadata;
@@ -54,7 +54,7 @@ impl Watched for Job {
         api_version: "batch/v1",
         kind: "Job",
     };
-    const MESSAGE: &'static Message = &schema::JOB;
+    const MESSAGE: &'static WireMessage = &schema::JOB;
 
     fn metadata(&self) -> &Metadata {
         &self.metadata
@@ -70,7 +70,7 @@ impl Watched for CronJob {
         api_version: "batch/v1",
         kind: "CronJob",
     };
-    const MESSAGE: &'static Message = &schema::CRON_JOB;
+    const MESSAGE: &'static WireMessage = &schema::CRON_JOB;
 
     fn metadata(&self) -> &Metadata {
         &self.metadata
@@ -86,7 +86,7 @@ impl Watched for Pod {
         api_version: "v1",
         kind: "Pod",
     };
-    const MESSAGE: &'static Message = &schema::POD;
+    const MESSAGE: &'static WireMessage = &schema::POD;
 
     fn metadata(&self) -> &Metadata {
         &self.metadata
@@ -102,7 +102,7 @@ impl Watched for Namespace {
         api_version: "v1",
         kind: "Namespace",
     };
-    const MESSAGE: &'static Message = &schema::NAMESPACE;
+    const MESSAGE: &'static WireMessage = &schema::NAMESPACE;
 
     fn metadata(&self) -> &Metadata {
         &self.metadata
@@ -118,7 +118,7 @@ impl Watched for Event {
         api_version: "v1",
         kind: "Event",
     };
-    const MESSAGE: &'static Message = &schema::EVENT;
+    const MESSAGE: &'static WireMessage = &schema::EVENT;
 
     fn metadata(&self) -> &Metadata {
         &self.metadata

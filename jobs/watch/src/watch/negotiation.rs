@@ -4,7 +4,7 @@
 //! loses nothing: a list repeats its page, a watch resumes after the last event that was read.
 
 use super::error::WatchError;
-use crate::decode::Encoding;
+use crate::decode::WireFormat;
 
 /// The watch requests JSON after this many protobuf streams in a row that end, or stop, inside of an event.
 const CUTS: u32 = 3;
@@ -12,7 +12,7 @@ const CUTS: u32 = 3;
 /// The form that is requested.
 #[derive(Debug)]
 pub(super) struct Negotiation {
-    encoding: Encoding,
+    encoding: WireFormat,
     /// Streams in a row that ended, or stopped, inside of an event.
     cuts: u32,
 }
@@ -21,13 +21,13 @@ impl Negotiation {
     /// Starts with protobuf.
     pub(super) fn new() -> Self {
         Negotiation {
-            encoding: Encoding::Protobuf,
+            encoding: WireFormat::Protobuf,
             cuts: 0,
         }
     }
 
     /// The form of the next request.
-    pub(super) fn encoding(&self) -> Encoding {
+    pub(super) fn encoding(&self) -> WireFormat {
         self.encoding
     }
 
@@ -38,12 +38,12 @@ impl Negotiation {
 
     /// Records a failure. Returns true if JSON is requested from now on, and was not before.
     pub(super) fn failed(&mut self, failure: &WatchError) -> bool {
-        if self.encoding == Encoding::Json {
+        if self.encoding == WireFormat::Json {
             return false;
         }
         let switches = match failure {
             WatchError::Protobuf(_) => true,
-            // 415 comes from servers that mistake what is accepted for what is sent, as the official clients know.
+            // 415 comes from servers that take what is accepted for what is sent, as the official clients know.
             WatchError::Status {
                 code: 406 | 415,
                 in_band: false,
@@ -56,7 +56,7 @@ impl Negotiation {
             _ => false,
         };
         if switches {
-            self.encoding = Encoding::Json;
+            self.encoding = WireFormat::Json;
         }
         switches
     }
@@ -85,9 +85,9 @@ mod tests {
             WatchError::Protobuf("found text".into()),
         ] {
             let mut negotiation = Negotiation::new();
-            assert_eq!(negotiation.encoding(), Encoding::Protobuf);
+            assert_eq!(negotiation.encoding(), WireFormat::Protobuf);
             assert!(negotiation.failed(&failure));
-            assert_eq!(negotiation.encoding(), Encoding::Json);
+            assert_eq!(negotiation.encoding(), WireFormat::Json);
             assert!(!negotiation.failed(&failure));
         }
     }

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::error::WatchError;
 use super::request::Target;
-use crate::decode::{Body as PageBody, Encoding, clipped, protobuf_status};
+use crate::decode::{Body as PageBody, WireFormat, clipped, protobuf_status};
 use crate::model::Status;
 
 /// The timeout of the head of a reply, and of the next chunk of a list.
@@ -84,7 +84,7 @@ pub(crate) async fn page(
     target: &Target,
     token: &str,
     limit: u32,
-    encoding: Encoding,
+    encoding: WireFormat,
 ) -> Result<PageBody, WatchError> {
     let read = async {
         let response = send(client, target.list(token, limit, encoding)).await?;
@@ -96,10 +96,10 @@ pub(crate) async fn page(
 }
 
 /// The form of a reply.
-pub(crate) fn encoding_of(response: &Response<Body>) -> Encoding {
+pub(crate) fn encoding_of(response: &Response<Body>) -> WireFormat {
     let content_type = response.headers().get(CONTENT_TYPE);
     let content_type = content_type.and_then(|value| value.to_str().ok());
-    content_type.map_or(Encoding::Json, Encoding::of_content_type)
+    content_type.map_or(WireFormat::Json, WireFormat::of_content_type)
 }
 
 /// The error in an `ERROR` event of a watch.

@@ -7,7 +7,7 @@ use http::header::ACCEPT;
 use kube::client::Body;
 
 use super::listing::ONE_PIECE;
-use crate::decode::{DecodeError, Encoding, WatchEvent};
+use crate::decode::{DecodeError, WatchEvent, WireFormat};
 use crate::extract::Wanted;
 use crate::model::{CronJob, Event, Job, Metadata, Namespace, Pod, TypeMeta, Watched};
 use crate::shard::Shard;
@@ -182,7 +182,7 @@ impl Target {
 
     /// Requests a page of the list of at most `limit` objects, or all of it with [`ONE_PIECE`]; `token` is the continue
     /// token, empty for the first page. Without `resourceVersion` the list is read from etcd, not from a stale cache.
-    pub(crate) fn list(&self, token: &str, limit: u32, encoding: Encoding) -> Result<Request<Body>, http::Error> {
+    pub(crate) fn list(&self, token: &str, limit: u32, encoding: WireFormat) -> Result<Request<Body>, http::Error> {
         let limit = match limit {
             ONE_PIECE => String::new(),
             limit => limit.to_string(),
@@ -191,7 +191,12 @@ impl Target {
     }
 
     /// Requests the changes after `version`, for `timeout` seconds.
-    pub(crate) fn watch(&self, version: &str, timeout: u64, encoding: Encoding) -> Result<Request<Body>, http::Error> {
+    pub(crate) fn watch(
+        &self,
+        version: &str,
+        timeout: u64,
+        encoding: WireFormat,
+    ) -> Result<Request<Body>, http::Error> {
         let parameters = [
             ("watch", "true"),
             ("resourceVersion", version),
@@ -205,7 +210,7 @@ impl Target {
     /// consistent as a list in pages, and no cluster that was restored from a backup lacks the version.
     ///
     /// Source: `ListOptions.SendInitialEvents` in `k8s.io/apimachinery/pkg/apis/meta/v1/types.go`.
-    pub(crate) fn stream(&self, timeout: u64, encoding: Encoding) -> Result<Request<Body>, http::Error> {
+    pub(crate) fn stream(&self, timeout: u64, encoding: WireFormat) -> Result<Request<Body>, http::Error> {
         let parameters = [
             ("sendInitialEvents", "true"),
             ("resourceVersionMatch", "NotOlderThan"),
@@ -256,7 +261,7 @@ impl Target {
         })
     }
 
-    fn get(&self, parameters: &[(&str, &str)], encoding: Encoding) -> Result<Request<Body>, http::Error> {
+    fn get(&self, parameters: &[(&str, &str)], encoding: WireFormat) -> Result<Request<Body>, http::Error> {
         let kind = self.source.kind;
         let mut uri = match kind.group() {
             "" => "/api/v1".to_owned(),
@@ -314,22 +319,22 @@ mod tests {
         let all = targets(&Kind::ALL, &[], &["kube-system".into(), "dev".into()], "team in (a,b)");
         assert_eq!(all.iter().map(|t| t.source.kind).collect::<Vec<_>>(), Kind::ALL);
         assert_eq!(
-            uri(all[1].list("", 500, Encoding::Json)),
+            uri(all[1].list("", 500, WireFormat::Json)),
             "/apis/batch/v1/jobs?labelSelector=team%20in%20%28a%2Cb%29\
              &fieldSelector=metadata.namespace%21%3Dkube-system%2Cmetadata.namespace%21%3Ddev&limit=500"
         );
-        assert!(uri(all[4].list("", ONE_PIECE, Encoding::Json)).starts_with(
+        assert!(uri(all[4].list("", ONE_PIECE, WireFormat::Json)).starts_with(
             "/api/v1/events?fieldSelector=involvedObject.kind%3DPod%2Ctype%3DWarning%2Cmetadata.namespace"
         ));
         assert!(
-            uri(all[5].list("", 500, Encoding::Json))
+            uri(all[5].list("", 500, WireFormat::Json))
                 .contains("involvedObject.kind%3DPod%2Creason%3DNotTriggerScaleUp%2Cmetadata.namespace")
         );
         assert!(
-            uri(all[6].list("", 500, Encoding::Json)).contains("involvedObject.kind%3DCronJob%2Cmetadata.namespace")
+            uri(all[6].list("", 500, WireFormat::Json)).contains("involvedObject.kind%3DCronJob%2Cmetadata.namespace")
         );
         assert_eq!(
-            uri(all[7].list("", 500, Encoding::Json)),
+            uri(all[7].list("", 500, WireFormat::Json)),
             "/api/v1/events?fieldSelector=involvedObject.kind%3DNode%2Ctype%3DWarning&limit=500"
         );
     }
@@ -339,18 +344,18 @@ mod tests {
         let all = targets(&Kind::ALL, &["a".into(), "b".into()], &[], "");
         assert_eq!(all.len(), 14);
         assert_eq!(
-            uri(all[9].watch("12", 240, Encoding::Protobuf)),
+            uri(all[9].watch("12", 240, WireFormat::Protobuf)),
             "/api/v1/namespaces/b/pods?labelSelector=job-name\
              &watch=true&resourceVersion=12&allowWatchBookmarks=true&timeoutSeconds=240"
         );
         assert_eq!(
-            uri(all[9].stream(270, Encoding::Protobuf)),
+            uri(all[9].stream(270, WireFormat::Protobuf)),
             "/api/v1/namespaces/b/pods?labelSelector=job-name&sendInitialEvents=true&resourceVersionMatch=NotOlderThan\
              &watch=true&allowWatchBookmarks=true&timeoutSeconds=270"
         );
         assert_eq!((all[0].source.scope, all[9].source.scope), (1, 2));
         assert_eq!(
-            uri(all[1].list("to/ken=", 500, Encoding::Protobuf)),
+            uri(all[1].list("to/ken=", 500, WireFormat::Protobuf)),
             "/apis/batch/v1/namespaces/a/jobs?limit=500&continue=to%2Fken%3D"
         );
     }

@@ -16,7 +16,7 @@ use super::heartbeat::GRACE;
 use super::machine::SHORT_WATCH;
 use super::reply::encoding_of;
 use crate::client::{Ticking, Ticks};
-use crate::decode::Events;
+use crate::decode::EventReader;
 
 /// A watch that starts in the past sends what it has at once. After this much silence it has sent everything.
 const REPLAYED: Duration = Duration::from_millis(500);
@@ -24,7 +24,7 @@ const REPLAYED: Duration = Duration::from_millis(500);
 /// An open watch, or a streaming list.
 pub(super) struct Stream {
     body: Body,
-    pub(super) events: Events,
+    pub(super) events: EventReader,
     pub(super) began: Instant,
     /// The requested end.
     pub(super) ends: Instant,
@@ -89,7 +89,7 @@ impl Stream {
         let ticks = response.extensions().get::<Ticks>();
         let ticking = ticks.map(|ticks| ticks.start(coalesce));
         Stream {
-            events: Events::new(encoding_of(&response)),
+            events: EventReader::new(encoding_of(&response)),
             body: response.into_body(),
             began,
             ends: began + length,

@@ -31,9 +31,11 @@ struct Watching {
 impl Watching {
     fn start(simulator: &Simulator) -> Self {
         let (sender, updates) = mpsc::channel(16);
-        let uri = simulator.url().parse().unwrap();
+        let mut config = kube::Config::new(simulator.url().parse().unwrap());
+        // As the collector's own client: a retry inside of it hides errors.
+        config.default_retry = false;
         let watch = ListWatch {
-            client: Client::try_from(kube::Config::new(uri)).unwrap(),
+            client: Client::try_from(config).unwrap(),
             target: targets(&[Kind::Jobs], &[], &[], "").remove(0),
             updates: sender,
             first_list: CancellationToken::new(),

@@ -1,5 +1,5 @@
 //! JSON and protobuf give the same result, for every recorded object and for samples. The bytes are those of the official
-//! types; see `tests/protobuf/README.md`.
+//! types; see `jobs/watch/tests/protobuf/README.md`.
 
 use std::fmt::Debug;
 use std::io::Read;
@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use flate2::read::GzDecoder;
 use job_watch::Kind;
 use job_watch::decode::{
-    BrokenStream, DecodeError, Encoding, Events, FrameError, WatchEvent, list_page, protobuf_page, watch_frame,
+    BrokenStream, DecodeError, EventReader, FrameError, WatchEvent, WireFormat, list_page, protobuf_page, watch_frame,
     watch_line_with,
 };
 use job_watch::extract::{Extraction, LabelSource, MetadataField, Rule, Wanted};
@@ -285,10 +285,10 @@ fn every_recorded_object_is_the_same_in_a_list() {
 
 /// Reads a stream in chunks as a watch of Pods does.
 fn watched<'a>(
-    encoding: Encoding,
+    encoding: WireFormat,
     chunks: impl Iterator<Item = &'a [u8]>,
 ) -> (Vec<String>, Result<(), BrokenStream>, bool) {
-    let mut events = Events::new(encoding);
+    let mut events = EventReader::new(encoding);
     let mut all = Vec::new();
     for chunk in chunks {
         let read = events.push::<Pod>(chunk, None, |event| all.push(shown(event)));
@@ -302,11 +302,11 @@ fn watched<'a>(
 #[test]
 fn events_do_not_depend_on_where_chunks_end() {
     let stream = frames("reported");
-    let whole = watched(Encoding::Protobuf, std::iter::once(&*stream));
+    let whole = watched(WireFormat::Protobuf, std::iter::once(&*stream));
     assert_eq!((whole.0.len(), &whole.1, whole.2), (295, &Ok(()), false));
     for size in [1, 2, 3, 5, 7, 64, 1000, 4096] {
         assert_eq!(
-            watched(Encoding::Protobuf, stream.chunks(size)),
+            watched(WireFormat::Protobuf, stream.chunks(size)),
             whole,
             "chunks of {size}"
         );
@@ -322,9 +322,9 @@ fn a_stream_that_ends_anywhere_is_cut_or_complete() {
         ends.push(at);
         at += 4 + u32::from_be_bytes(length.try_into().unwrap()) as usize;
     }
-    let all = watched(Encoding::Protobuf, std::iter::once(stream)).0;
+    let all = watched(WireFormat::Protobuf, std::iter::once(stream)).0;
     for end in (0..stream.len()).step_by(7).chain(ends.iter().copied()) {
-        let (events, read, is_cut) = watched(Encoding::Protobuf, std::iter::once(&stream[..end]));
+        let (events, read, is_cut) = watched(WireFormat::Protobuf, std::iter::once(&stream[..end]));
         assert_eq!((read, is_cut), (Ok(()), !ends.contains(&end)), "{end}");
         assert_eq!(events, all[..events.len()]);
     }

@@ -4,17 +4,17 @@
 
 /// A field of a message.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Field {
+pub(super) struct ProtobufField {
     pub number: u32,
     pub name: &'static str,
-    pub form: Form,
+    pub form: ProtobufForm,
     /// A pointer in Go, which is left out if absent. Others are written with their zero value.
     pub is_pointer: bool,
 }
 
 /// The form of a field.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Form {
+pub(super) enum ProtobufForm {
     Text,
     Int,
     Bool,
@@ -25,14 +25,14 @@ pub(super) enum Form {
     Texts,
     Pairs,
     Quantities,
-    One(&'static [Field]),
-    Many(&'static [Field]),
+    One(&'static [ProtobufField]),
+    Many(&'static [ProtobufField]),
 }
 
-use Form::{Bool, Int, Json, Many, MicroTime, One, Pairs, Quantities, Text, Texts, Time};
+use ProtobufForm::{Bool, Int, Json, Many, MicroTime, One, Pairs, Quantities, Text, Texts, Time};
 
-const fn value(number: u32, name: &'static str, form: Form) -> Field {
-    Field {
+const fn value(number: u32, name: &'static str, form: ProtobufForm) -> ProtobufField {
+    ProtobufField {
         number,
         name,
         form,
@@ -40,8 +40,8 @@ const fn value(number: u32, name: &'static str, form: Form) -> Field {
     }
 }
 
-const fn pointer(number: u32, name: &'static str, form: Form) -> Field {
-    Field {
+const fn pointer(number: u32, name: &'static str, form: ProtobufForm) -> ProtobufField {
+    ProtobufField {
         number,
         name,
         form,
@@ -49,7 +49,7 @@ const fn pointer(number: u32, name: &'static str, form: Form) -> Field {
     }
 }
 
-const OWNER: &[Field] = &[
+const OWNER: &[ProtobufField] = &[
     value(1, "kind", Text),
     value(3, "name", Text),
     value(4, "uid", Text),
@@ -58,7 +58,7 @@ const OWNER: &[Field] = &[
     pointer(7, "blockOwnerDeletion", Bool),
 ];
 
-const MANAGED_FIELDS: &[Field] = &[
+const MANAGED_FIELDS: &[ProtobufField] = &[
     value(1, "manager", Text),
     value(2, "operation", Text),
     value(3, "apiVersion", Text),
@@ -68,7 +68,7 @@ const MANAGED_FIELDS: &[Field] = &[
     value(8, "subresource", Text),
 ];
 
-const METADATA: &[Field] = &[
+const METADATA: &[ProtobufField] = &[
     value(1, "name", Text),
     value(2, "generateName", Text),
     value(3, "namespace", Text),
@@ -86,13 +86,13 @@ const METADATA: &[Field] = &[
     value(17, "managedFields", Many(MANAGED_FIELDS)),
 ];
 
-const SELECTOR: &[Field] = &[value(1, "matchLabels", Pairs)];
+const SELECTOR: &[ProtobufField] = &[value(1, "matchLabels", Pairs)];
 
-const RESOURCES: &[Field] = &[value(1, "limits", Quantities), value(2, "requests", Quantities)];
+const RESOURCES: &[ProtobufField] = &[value(1, "limits", Quantities), value(2, "requests", Quantities)];
 
-const ENV: &[Field] = &[value(1, "name", Text), value(2, "value", Text)];
+const ENV: &[ProtobufField] = &[value(1, "name", Text), value(2, "value", Text)];
 
-const MOUNT: &[Field] = &[
+const MOUNT: &[ProtobufField] = &[
     value(1, "name", Text),
     value(2, "readOnly", Bool),
     value(3, "mountPath", Text),
@@ -100,7 +100,7 @@ const MOUNT: &[Field] = &[
     value(6, "subPathExpr", Text),
 ];
 
-const CONTAINER: &[Field] = &[
+const CONTAINER: &[ProtobufField] = &[
     value(1, "name", Text),
     value(2, "image", Text),
     value(3, "command", Texts),
@@ -118,7 +118,7 @@ const CONTAINER: &[Field] = &[
     pointer(24, "restartPolicy", Text),
 ];
 
-const TOLERATION: &[Field] = &[
+const TOLERATION: &[ProtobufField] = &[
     value(1, "key", Text),
     value(2, "operator", Text),
     value(3, "value", Text),
@@ -126,9 +126,9 @@ const TOLERATION: &[Field] = &[
     pointer(5, "tolerationSeconds", Int),
 ];
 
-const GATE: &[Field] = &[value(1, "name", Text)];
+const GATE: &[ProtobufField] = &[value(1, "name", Text)];
 
-const POD_SPEC: &[Field] = &[
+const POD_SPEC: &[ProtobufField] = &[
     value(2, "containers", Many(CONTAINER)),
     value(3, "restartPolicy", Text),
     pointer(4, "terminationGracePeriodSeconds", Int),
@@ -150,9 +150,9 @@ const POD_SPEC: &[Field] = &[
     value(38, "schedulingGates", Many(GATE)),
 ];
 
-const TEMPLATE: &[Field] = &[value(1, "metadata", One(METADATA)), value(2, "spec", One(POD_SPEC))];
+const TEMPLATE: &[ProtobufField] = &[value(1, "metadata", One(METADATA)), value(2, "spec", One(POD_SPEC))];
 
-const CONDITION: &[Field] = &[
+const CONDITION: &[ProtobufField] = &[
     value(1, "type", Text),
     value(2, "status", Text),
     value(3, "lastProbeTime", Time),
@@ -161,7 +161,7 @@ const CONDITION: &[Field] = &[
     value(6, "message", Text),
 ];
 
-const JOB_SPEC: &[Field] = &[
+const JOB_SPEC: &[ProtobufField] = &[
     pointer(1, "parallelism", Int),
     pointer(2, "completions", Int),
     pointer(3, "activeDeadlineSeconds", Int),
@@ -178,9 +178,9 @@ const JOB_SPEC: &[Field] = &[
     pointer(15, "managedBy", Text),
 ];
 
-const UNCOUNTED: &[Field] = &[value(1, "succeeded", Texts), value(2, "failed", Texts)];
+const UNCOUNTED: &[ProtobufField] = &[value(1, "succeeded", Texts), value(2, "failed", Texts)];
 
-const JOB_STATUS: &[Field] = &[
+const JOB_STATUS: &[ProtobufField] = &[
     value(1, "conditions", Many(CONDITION)),
     pointer(2, "startTime", Time),
     pointer(3, "completionTime", Time),
@@ -194,13 +194,13 @@ const JOB_STATUS: &[Field] = &[
     pointer(11, "terminating", Int),
 ];
 
-pub(super) const JOB: &[Field] = &[
+pub(super) const JOB: &[ProtobufField] = &[
     value(1, "metadata", One(METADATA)),
     value(2, "spec", One(JOB_SPEC)),
     value(3, "status", One(JOB_STATUS)),
 ];
 
-const REFERENCE: &[Field] = &[
+const REFERENCE: &[ProtobufField] = &[
     value(1, "kind", Text),
     value(2, "namespace", Text),
     value(3, "name", Text),
@@ -210,9 +210,9 @@ const REFERENCE: &[Field] = &[
     value(7, "fieldPath", Text),
 ];
 
-const JOB_TEMPLATE: &[Field] = &[value(1, "metadata", One(METADATA)), value(2, "spec", One(JOB_SPEC))];
+const JOB_TEMPLATE: &[ProtobufField] = &[value(1, "metadata", One(METADATA)), value(2, "spec", One(JOB_SPEC))];
 
-const CRON_JOB_SPEC: &[Field] = &[
+const CRON_JOB_SPEC: &[ProtobufField] = &[
     value(1, "schedule", Text),
     pointer(2, "startingDeadlineSeconds", Int),
     value(3, "concurrencyPolicy", Text),
@@ -223,19 +223,19 @@ const CRON_JOB_SPEC: &[Field] = &[
     pointer(8, "timeZone", Text),
 ];
 
-const CRON_JOB_STATUS: &[Field] = &[
+const CRON_JOB_STATUS: &[ProtobufField] = &[
     value(1, "active", Many(REFERENCE)),
     pointer(4, "lastScheduleTime", Time),
     pointer(5, "lastSuccessfulTime", Time),
 ];
 
-pub(super) const CRON_JOB: &[Field] = &[
+pub(super) const CRON_JOB: &[ProtobufField] = &[
     value(1, "metadata", One(METADATA)),
     value(2, "spec", One(CRON_JOB_SPEC)),
     value(3, "status", One(CRON_JOB_STATUS)),
 ];
 
-const STATE: &[Field] = &[
+const STATE: &[ProtobufField] = &[
     pointer(
         1,
         "waiting",
@@ -245,7 +245,7 @@ const STATE: &[Field] = &[
     pointer(3, "terminated", One(TERMINATED)),
 ];
 
-const TERMINATED: &[Field] = &[
+const TERMINATED: &[ProtobufField] = &[
     value(1, "exitCode", Int),
     value(2, "signal", Int),
     value(3, "reason", Text),
@@ -255,7 +255,7 @@ const TERMINATED: &[Field] = &[
     value(7, "containerID", Text),
 ];
 
-const CONTAINER_STATUS: &[Field] = &[
+const CONTAINER_STATUS: &[ProtobufField] = &[
     value(1, "name", Text),
     value(2, "state", One(STATE)),
     value(3, "lastState", One(STATE)),
@@ -267,7 +267,7 @@ const CONTAINER_STATUS: &[Field] = &[
     pointer(9, "started", Bool),
 ];
 
-const POD_STATUS: &[Field] = &[
+const POD_STATUS: &[ProtobufField] = &[
     value(1, "phase", Text),
     value(2, "conditions", Many(CONDITION)),
     value(3, "message", Text),
@@ -281,13 +281,13 @@ const POD_STATUS: &[Field] = &[
     value(11, "nominatedNodeName", Text),
 ];
 
-pub(super) const POD: &[Field] = &[
+pub(super) const POD: &[ProtobufField] = &[
     value(1, "metadata", One(METADATA)),
     value(2, "spec", One(POD_SPEC)),
     value(3, "status", One(POD_STATUS)),
 ];
 
-pub(super) const EVENT: &[Field] = &[
+pub(super) const EVENT: &[ProtobufField] = &[
     value(1, "metadata", One(METADATA)),
     value(2, "involvedObject", One(REFERENCE)),
     value(3, "reason", Text),
@@ -309,26 +309,26 @@ pub(super) const EVENT: &[Field] = &[
     value(15, "reportingInstance", Text),
 ];
 
-pub(super) const NAMESPACE: &[Field] = &[
+pub(super) const NAMESPACE: &[ProtobufField] = &[
     value(1, "metadata", One(METADATA)),
     value(2, "spec", One(&[value(1, "finalizers", Texts)])),
     value(3, "status", One(&[value(1, "phase", Text)])),
 ];
 
-pub(super) const LIST_METADATA: &[Field] = &[
+pub(super) const LIST_METADATA: &[ProtobufField] = &[
     value(1, "selfLink", Text),
     value(2, "resourceVersion", Text),
     value(3, "continue", Text),
     pointer(4, "remainingItemCount", Int),
 ];
 
-const CAUSE: &[Field] = &[
+const CAUSE: &[ProtobufField] = &[
     value(1, "reason", Text),
     value(2, "message", Text),
     value(3, "field", Text),
 ];
 
-pub(super) const STATUS: &[Field] = &[
+pub(super) const STATUS: &[ProtobufField] = &[
     value(1, "metadata", One(LIST_METADATA)),
     value(2, "status", Text),
     value(3, "message", Text),

@@ -1,11 +1,11 @@
 //! Objects in `application/vnd.kubernetes.protobuf`. Written for the simulator alone, from the same sources as the decoder
-//! that it tests, so that a mistake in one shows in the other.
+//! that it tests, so that an error in one shows in the other.
 
 mod fields;
 
 use super::error::ApiError;
 use crate::resource::Resource;
-use fields::{Field, Form};
+use fields::{ProtobufField, ProtobufForm};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -20,7 +20,7 @@ const VARINT: u32 = 0;
 const BYTES: u32 = 2;
 
 /// The fields of a resource's objects, if the simulator serves them in protobuf.
-fn fields(resource: Resource) -> Option<&'static [Field]> {
+fn fields(resource: Resource) -> Option<&'static [ProtobufField]> {
     match resource {
         Resource::Jobs => Some(fields::JOB),
         Resource::CronJobs => Some(fields::CRON_JOB),
@@ -83,7 +83,7 @@ fn unknown(kind: &str, api_version: &str, object: &[u8]) -> Vec<u8> {
     unknown
 }
 
-fn message(object: &Value, fields: &[Field]) -> Vec<u8> {
+fn message(object: &Value, fields: &[ProtobufField]) -> Vec<u8> {
     let mut out = Vec::new();
     for field in fields {
         let value = &object[field.name];
@@ -95,24 +95,24 @@ fn message(object: &Value, fields: &[Field]) -> Vec<u8> {
 }
 
 /// Writes a field; `null` is the zero value of its form.
-fn write(field: &Field, value: &Value, out: &mut Vec<u8>) {
+fn write(field: &ProtobufField, value: &Value, out: &mut Vec<u8>) {
     let number = field.number;
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let items = value.as_array().into_iter().flatten();
     let entries = value.as_object().into_iter().flatten();
     match field.form {
-        Form::Text => bytes(number, text(value).as_bytes(), out),
-        Form::Int => varint(number, value.as_i64().unwrap_or_default(), out),
-        Form::Bool => varint(number, i64::from(value.as_bool().unwrap_or_default()), out),
-        Form::Time => bytes(number, &time(value, |_| 0), out),
-        Form::MicroTime => bytes(number, &time(value, |nanos| nanos - nanos % 1000), out),
-        Form::Json => {
+        ProtobufForm::Text => bytes(number, text(value).as_bytes(), out),
+        ProtobufForm::Int => varint(number, value.as_i64().unwrap_or_default(), out),
+        ProtobufForm::Bool => varint(number, i64::from(value.as_bool().unwrap_or_default()), out),
+        ProtobufForm::Time => bytes(number, &time(value, |_| 0), out),
+        ProtobufForm::MicroTime => bytes(number, &time(value, |nanos| nanos - nanos % 1000), out),
+        ProtobufForm::Json => {
             let mut raw = Vec::new();
             bytes(1, value.to_string().as_bytes(), &mut raw);
             bytes(number, &raw, out);
         }
-        Form::Texts => items.for_each(|item| bytes(number, text(item).as_bytes(), out)),
-        Form::Pairs => {
+        ProtobufForm::Texts => items.for_each(|item| bytes(number, text(item).as_bytes(), out)),
+        ProtobufForm::Pairs => {
             for (key, value) in entries {
                 let mut entry = Vec::new();
                 bytes(1, key.as_bytes(), &mut entry);
@@ -120,7 +120,7 @@ fn write(field: &Field, value: &Value, out: &mut Vec<u8>) {
                 bytes(number, &entry, out);
             }
         }
-        Form::Quantities => {
+        ProtobufForm::Quantities => {
             for (key, value) in entries {
                 let (mut entry, mut quantity) = (Vec::new(), Vec::new());
                 bytes(1, text(value).as_bytes(), &mut quantity);
@@ -129,8 +129,8 @@ fn write(field: &Field, value: &Value, out: &mut Vec<u8>) {
                 bytes(number, &entry, out);
             }
         }
-        Form::One(fields) => bytes(number, &message(value, fields), out),
-        Form::Many(fields) => items.for_each(|item| bytes(number, &message(item, fields), out)),
+        ProtobufForm::One(fields) => bytes(number, &message(value, fields), out),
+        ProtobufForm::Many(fields) => items.for_each(|item| bytes(number, &message(item, fields), out)),
     }
 }
 

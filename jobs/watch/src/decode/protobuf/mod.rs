@@ -25,8 +25,8 @@ use super::typed::{check_type, read_object, with_uid};
 use crate::extract::Wanted;
 use crate::model::{Metadata, Status, TypeMeta, Watched};
 use reader::{MessageMap, text};
-use schema::Message;
-use wire::{Fields, WireError, WireValue, bytes};
+use schema::WireMessage;
+use wire::{WireError, WireFields, WireValue, bytes};
 
 /// The first bytes of an object.
 const PREFIX: &[u8] = b"k8s\0";
@@ -52,7 +52,7 @@ impl From<WireError> for FrameError {
 /// It is no event, or its object is of another type or has no UID.
 pub fn watch_frame<T: Watched>(frame: &[u8], wanted: Option<&Wanted>) -> Result<WatchEvent<T>, FrameError> {
     let (mut kind, mut object): (&[u8], &[u8]) = (&[], &[]);
-    let mut fields = Fields(frame);
+    let mut fields = WireFields(frame);
     while let Some((number, value)) = fields.next()? {
         match number {
             1 => kind = bytes("type", value)?,
@@ -82,7 +82,7 @@ pub fn watch_frame<T: Watched>(frame: &[u8], wanted: Option<&Wanted>) -> Result<
 /// The bytes in a `RawExtension`.
 fn raw_extension(message: &[u8]) -> Result<&[u8], WireError> {
     let mut raw: &[u8] = &[];
-    let mut fields = Fields(message);
+    let mut fields = WireFields(message);
     while let Some((number, value)) = fields.next()? {
         if number == 1 {
             raw = bytes("object.raw", value)?;
@@ -111,13 +111,13 @@ pub fn protobuf_page(body: &[u8], expected: TypeMeta) -> Result<ListPage<'_>, Li
         return Err(ListError::OtherType { expected, found });
     }
     let (metadata, items) = list_of(envelope.raw).map_err(form)?;
-    checked_page(expected, metadata, super::list::Items::Protobuf(items))
+    checked_page(expected, metadata, super::list::PageItems::Protobuf(items))
 }
 
 /// The metadata and the items of a list.
 fn list_of(list: &[u8]) -> Result<(ListMetadata, Vec<&[u8]>), WireError> {
     let (mut metadata, mut items) = (ListMetadata::default(), Vec::new());
-    let mut fields = Fields(list);
+    let mut fields = WireFields(list);
     while let Some((number, value)) = fields.next()? {
         match number {
             1 => metadata = message(bytes("metadata", value)?, &schema::LIST_METADATA)?,
@@ -143,7 +143,7 @@ pub(crate) fn status(body: &[u8]) -> Option<Status> {
     message(envelope.raw, &schema::STATUS).ok()
 }
 
-fn message<T: DeserializeOwned>(bytes: &[u8], message: &'static Message) -> Result<T, WireError> {
+fn message<T: DeserializeOwned>(bytes: &[u8], message: &'static WireMessage) -> Result<T, WireError> {
     T::deserialize(MapAccessDeserializer::new(MessageMap::new(bytes, message)?))
 }
 
@@ -164,7 +164,7 @@ impl<'a> Envelope<'a> {
             )));
         };
         let mut envelope = Envelope::default();
-        let mut fields = Fields(unknown);
+        let mut fields = WireFields(unknown);
         while let Some((number, value)) = fields.next()? {
             match number {
                 1 => envelope.read_type(value)?,
@@ -178,7 +178,7 @@ impl<'a> Envelope<'a> {
     }
 
     fn read_type(&mut self, value: WireValue<'a>) -> Result<(), WireError> {
-        let mut fields = Fields(bytes("typeMeta", value)?);
+        let mut fields = WireFields(bytes("typeMeta", value)?);
         while let Some((number, value)) = fields.next()? {
             match number {
                 1 => self.api_version = bytes("apiVersion", value)?,
@@ -210,10 +210,10 @@ impl<'a> Envelope<'a> {
     /// The kind, namespace and name of the object, as far as they can be read.
     fn name(&self) -> String {
         let mut metadata = Metadata::default();
-        let mut fields = Fields(self.raw);
+        let mut fields = WireFields(self.raw);
         while let Ok(Some((number, value))) = fields.next() {
             if let (1, WireValue::Bytes(found)) = (number, value) {
-                let mut fields = Fields(found);
+                let mut fields = WireFields(found);
                 while let Ok(Some((number, value))) = fields.next() {
                     match (number, value) {
                         (1, WireValue::Bytes(name)) => metadata.name = text(name).into(),

@@ -6,13 +6,13 @@ use serde::de::value::{BorrowedStrDeserializer, CowStrDeserializer};
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::forward_to_deserialize_any;
 
-use super::schema::{Field, Form, MAX_FIELDS, Message};
-use super::wire::{Fields, WireError, WireValue, bytes, varint};
+use super::schema::{FieldForm, MAX_FIELDS, MessageField, WireMessage};
+use super::wire::{WireError, WireFields, WireValue, bytes, varint};
 use crate::model::lenient::WireTime;
 
 /// Where a field is in its message, bytes.
 #[derive(Clone, Copy, Default)]
-struct Place {
+struct FieldSpan {
     /// The start of the first one.
     first: u32,
     /// The start of the last one.
@@ -25,11 +25,11 @@ struct Place {
 /// order, and those of a list need not be adjacent.
 pub(super) struct MessageMap<'a> {
     bytes: &'a [u8],
-    message: &'static Message,
-    places: [Place; MAX_FIELDS],
+    message: &'static WireMessage,
+    places: [FieldSpan; MAX_FIELDS],
     /// The next field of the schema.
     next: usize,
-    value: Option<Value<'a>>,
+    value: Option<FieldValue<'a>>,
 }
 
 impl<'a> MessageMap<'a> {
@@ -37,9 +37,9 @@ impl<'a> MessageMap<'a> {
     ///
     /// # Errors
     /// The bytes are not a message, or a field that is a message occurs twice.
-    pub(super) fn new(bytes: &'a [u8], message: &'static Message) -> Result<Self, WireError> {
-        let mut places = [Place::default(); MAX_FIELDS];
-        let mut fields = Fields(bytes);
+    pub(super) fn new(bytes: &'a [u8], message: &'static WireMessage) -> Result<Self, WireError> {
+        let mut places = [FieldSpan::default(); MAX_FIELDS];
+        let mut fields = WireFields(bytes);
         loop {
             let start = bytes.len() - fields.0.len();
             let Some((number, _)) = fields.next()? else { break };
@@ -47,7 +47,7 @@ impl<'a> MessageMap<'a> {
             let offset = |at: usize| u32::try_from(at).map_err(|_| WireError::new("a message is longer than 4 GiB"));
             let (start, end) = (offset(start)?, offset(bytes.len() - fields.0.len())?);
             let place = &mut places[index];
-            *place = Place {
+            *place = FieldSpan {
                 first: if place.end == 0 { start } else { place.first },
                 last: start,
                 end,
@@ -63,10 +63,10 @@ impl<'a> MessageMap<'a> {
     }
 
     /// The value of a field, `None` if JSON would omit it.
-    fn value(&self, field: &'static Field, place: Place) -> Result<Option<Value<'a>>, WireError> {
+    fn value(&self, field: &'static MessageField, place: FieldSpan) -> Result<Option<FieldValue<'a>>, WireError> {
         let occurrences = &self.bytes[place.first as usize..place.end as usize];
         let (last, is_repeated) = ((place.last - place.first) as usize, place.first != place.last);
-        let Some((number, value)) = Fields(&occurrences[last..]).next()? else {
+        let Some((number, value)) = WireFields(&occurrences[last..]).next()? else {
             return Ok(None);
         };
         let is_zero = |value: WireValue<'_>| match value {
@@ -75,17 +75,17 @@ impl<'a> MessageMap<'a> {
             WireValue::Other => false,
         };
         let content = match field.form {
-            Form::Pairs | Form::Many(_) => Content::Occurrences(number, occurrences),
+            FieldForm::Pairs | FieldForm::Many(_) => FieldContent::Occurrences(number, occurrences),
             // A parser may merge both; no server writes two.
-            Form::One(_) if is_repeated => {
+            FieldForm::One(_) if is_repeated => {
                 return Err(WireError::new(format!("field {} occurs twice", field.name)));
             }
-            Form::One(_) => Content::Last(value),
+            FieldForm::One(_) => FieldContent::Last(value),
             // The zero time has no fields at all, JSON has null.
             _ if is_zero(value) && !field.keeps_zero => return Ok(None),
-            _ => Content::Last(value),
+            _ => FieldContent::Last(value),
         };
-        Ok(Some(Value { field, content }))
+        Ok(Some(FieldValue { field, content }))
     }
 }
 
@@ -115,51 +115,51 @@ impl<'de> MapAccess<'de> for MessageMap<'de> {
     }
 }
 
-enum Content<'a> {
+enum FieldContent<'a> {
     Last(WireValue<'a>),
     /// The fields of this number in these bytes.
     Occurrences(u32, &'a [u8]),
 }
 
 /// The value of a field.
-struct Value<'a> {
-    field: &'static Field,
-    content: Content<'a>,
+struct FieldValue<'a> {
+    field: &'static MessageField,
+    content: FieldContent<'a>,
 }
 
-impl<'de> Deserializer<'de> for Value<'de> {
+impl<'de> Deserializer<'de> for FieldValue<'de> {
     type Error = WireError;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, WireError> {
         let name = self.field.name;
         match (self.field.form, self.content) {
-            (Form::Many(message), Content::Occurrences(number, bytes)) => visitor.visit_seq(Items {
+            (FieldForm::Many(message), FieldContent::Occurrences(number, bytes)) => visitor.visit_seq(MessageItems {
                 name,
                 message,
                 number,
-                fields: Fields(bytes),
+                fields: WireFields(bytes),
             }),
-            (Form::Pairs, Content::Occurrences(number, bytes)) => visitor.visit_map(Pairs {
+            (FieldForm::Pairs, FieldContent::Occurrences(number, bytes)) => visitor.visit_map(Pairs {
                 name,
                 number,
-                fields: Fields(bytes),
+                fields: WireFields(bytes),
                 value: &[],
             }),
-            (Form::Text, Content::Last(value)) => visit_text(bytes(name, value)?, visitor),
+            (FieldForm::Text, FieldContent::Last(value)) => visit_text(bytes(name, value)?, visitor),
             // As in Go: the lower half of the number.
-            (Form::Int32, Content::Last(value)) => visitor.visit_i64(i64::from(varint(name, value)? as i32)),
-            (Form::Int64, Content::Last(value)) => visitor.visit_i64(varint(name, value)?.cast_signed()),
-            (Form::Bool, Content::Last(value)) => visitor.visit_bool(varint(name, value)? != 0),
-            (Form::Time, Content::Last(value)) => {
+            (FieldForm::Int32, FieldContent::Last(value)) => visitor.visit_i64(i64::from(varint(name, value)? as i32)),
+            (FieldForm::Int64, FieldContent::Last(value)) => visitor.visit_i64(varint(name, value)?.cast_signed()),
+            (FieldForm::Bool, FieldContent::Last(value)) => visitor.visit_bool(varint(name, value)? != 0),
+            (FieldForm::Time, FieldContent::Last(value)) => {
                 let (seconds, _) = time(bytes(name, value)?)?;
                 visitor.visit_i128(WireTime { seconds, nanos: 0 }.to_packed())
             }
-            (Form::MicroTime, Content::Last(value)) => {
+            (FieldForm::MicroTime, FieldContent::Last(value)) => {
                 let (seconds, nanos) = time(bytes(name, value)?)?;
                 let nanos = nanos - nanos % 1000;
                 visitor.visit_i128(WireTime { seconds, nanos }.to_packed())
             }
-            (Form::One(message), Content::Last(value)) => {
+            (FieldForm::One(message), FieldContent::Last(value)) => {
                 visitor.visit_map(MessageMap::new(bytes(name, value)?, message)?)
             }
             _ => Err(WireError::new(format!("field {name} is read in another form"))),
@@ -179,7 +179,7 @@ impl<'de> Deserializer<'de> for Value<'de> {
 /// Seconds and nanoseconds of a time.
 fn time(bytes: &[u8]) -> Result<(i64, i32), WireError> {
     let (mut seconds, mut nanos) = (0, 0);
-    let mut fields = Fields(bytes);
+    let mut fields = WireFields(bytes);
     while let Some((number, value)) = fields.next()? {
         match number {
             1 => seconds = varint("seconds", value)?.cast_signed(),
@@ -203,15 +203,15 @@ fn visit_text<'de, V: Visitor<'de>>(bytes: &'de [u8], visitor: V) -> Result<V::V
 }
 
 /// The messages of a list.
-struct Items<'a> {
+struct MessageItems<'a> {
     name: &'static str,
-    message: &'static Message,
+    message: &'static WireMessage,
     number: u32,
-    fields: Fields<'a>,
+    fields: WireFields<'a>,
 }
 
 /// The next field of this number.
-fn next_of<'a>(fields: &mut Fields<'a>, wanted: u32, name: &str) -> Result<Option<&'a [u8]>, WireError> {
+fn next_of<'a>(fields: &mut WireFields<'a>, wanted: u32, name: &str) -> Result<Option<&'a [u8]>, WireError> {
     while let Some((number, value)) = fields.next()? {
         if number == wanted {
             return bytes(name, value).map(Some);
@@ -220,21 +220,21 @@ fn next_of<'a>(fields: &mut Fields<'a>, wanted: u32, name: &str) -> Result<Optio
     Ok(None)
 }
 
-impl<'de> SeqAccess<'de> for Items<'de> {
+impl<'de> SeqAccess<'de> for MessageItems<'de> {
     type Error = WireError;
 
     fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, WireError> {
         match next_of(&mut self.fields, self.number, self.name)? {
-            Some(item) => seed.deserialize(Item(item, self.message)).map(Some),
+            Some(item) => seed.deserialize(MessageItem(item, self.message)).map(Some),
             None => Ok(None),
         }
     }
 }
 
 /// One message of a list.
-struct Item<'a>(&'a [u8], &'static Message);
+struct MessageItem<'a>(&'a [u8], &'static WireMessage);
 
-impl<'de> Deserializer<'de> for Item<'de> {
+impl<'de> Deserializer<'de> for MessageItem<'de> {
     type Error = WireError;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, WireError> {
@@ -255,7 +255,7 @@ impl<'de> Deserializer<'de> for Item<'de> {
 struct Pairs<'a> {
     name: &'static str,
     number: u32,
-    fields: Fields<'a>,
+    fields: WireFields<'a>,
     value: &'a [u8],
 }
 
@@ -268,7 +268,7 @@ impl<'de> MapAccess<'de> for Pairs<'de> {
         };
         let mut key: &[u8] = &[];
         self.value = &[];
-        let mut fields = Fields(entry);
+        let mut fields = WireFields(entry);
         while let Some((number, value)) = fields.next()? {
             match number {
                 1 => key = bytes(self.name, value)?,

@@ -1,6 +1,6 @@
 //! The fields that are read of each message: their numbers on the wire and their names in JSON.
 //!
-//! Source: `generated.proto` of `k8s.io/api/{batch,core}/v1` and `k8s.io/apimachinery/pkg/{apis/meta/v1,runtime}`. Field
+//! Source: `generated.proto` of `k8s.io/api/{batch,core}/v1` and `k8s.io/apimachinery/pkg/{apis/meta/v1,runtime}`. MessageField
 //! numbers never change. The model of an object lists the same fields by their names in JSON.
 
 /// One more than the highest field number that is read.
@@ -12,18 +12,18 @@ const UNKNOWN: u8 = u8::MAX;
 
 /// A message: its fields by number.
 #[derive(Debug)]
-pub struct Message {
-    fields: &'static [Field],
+pub struct WireMessage {
+    fields: &'static [MessageField],
     /// The place of each number in `fields`.
     places: [u8; NUMBERS],
 }
 
 /// A field that is read.
 #[derive(Debug)]
-pub(super) struct Field {
+pub(super) struct MessageField {
     number: usize,
     pub(super) name: &'static str,
-    pub(super) form: Form,
+    pub(super) form: FieldForm,
     /// Its zero value is a value. Protobuf writes zero values where JSON omits them: all but those that are pointers in Go,
     /// or have no `omitempty`.
     pub(super) keeps_zero: bool,
@@ -31,7 +31,7 @@ pub(super) struct Field {
 
 /// The form of a value.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Form {
+pub(super) enum FieldForm {
     Text,
     Int32,
     Int64,
@@ -42,12 +42,12 @@ pub(super) enum Form {
     MicroTime,
     /// `map<string, string>`.
     Pairs,
-    One(&'static Message),
-    Many(&'static Message),
+    One(&'static WireMessage),
+    Many(&'static WireMessage),
 }
 
-impl Message {
-    const fn new(fields: &'static [Field]) -> Message {
+impl WireMessage {
+    const fn new(fields: &'static [MessageField]) -> WireMessage {
         assert!(fields.len() <= MAX_FIELDS);
         let mut places = [UNKNOWN; NUMBERS];
         let mut place = 0;
@@ -56,7 +56,7 @@ impl Message {
             places[fields[place].number] = place as u8;
             place += 1;
         }
-        Message { fields, places }
+        WireMessage { fields, places }
     }
 
     /// The place of the field with this number, if it is read.
@@ -66,13 +66,13 @@ impl Message {
     }
 
     /// The field at a place.
-    pub(super) fn field(&self, place: usize) -> Option<&'static Field> {
+    pub(super) fn field(&self, place: usize) -> Option<&'static MessageField> {
         self.fields.get(place)
     }
 }
 
-const fn field(number: usize, name: &'static str, form: Form) -> Field {
-    Field {
+const fn field(number: usize, name: &'static str, form: FieldForm) -> MessageField {
+    MessageField {
         number,
         name,
         form,
@@ -80,49 +80,49 @@ const fn field(number: usize, name: &'static str, form: Form) -> Field {
     }
 }
 
-const fn text(number: usize, name: &'static str) -> Field {
-    field(number, name, Form::Text)
+const fn text(number: usize, name: &'static str) -> MessageField {
+    field(number, name, FieldForm::Text)
 }
 
-const fn int32(number: usize, name: &'static str) -> Field {
-    field(number, name, Form::Int32)
+const fn int32(number: usize, name: &'static str) -> MessageField {
+    field(number, name, FieldForm::Int32)
 }
 
-const fn int64(number: usize, name: &'static str) -> Field {
-    field(number, name, Form::Int64)
+const fn int64(number: usize, name: &'static str) -> MessageField {
+    field(number, name, FieldForm::Int64)
 }
 
-const fn flag(number: usize, name: &'static str) -> Field {
-    field(number, name, Form::Bool)
+const fn flag(number: usize, name: &'static str) -> MessageField {
+    field(number, name, FieldForm::Bool)
 }
 
-const fn time(number: usize, name: &'static str) -> Field {
-    field(number, name, Form::Time)
+const fn time(number: usize, name: &'static str) -> MessageField {
+    field(number, name, FieldForm::Time)
 }
 
-const fn pairs(number: usize, name: &'static str) -> Field {
-    field(number, name, Form::Pairs)
+const fn pairs(number: usize, name: &'static str) -> MessageField {
+    field(number, name, FieldForm::Pairs)
 }
 
-const fn one(number: usize, name: &'static str, message: &'static Message) -> Field {
-    field(number, name, Form::One(message))
+const fn one(number: usize, name: &'static str, message: &'static WireMessage) -> MessageField {
+    field(number, name, FieldForm::One(message))
 }
 
-const fn many(number: usize, name: &'static str, message: &'static Message) -> Field {
-    field(number, name, Form::Many(message))
+const fn many(number: usize, name: &'static str, message: &'static WireMessage) -> MessageField {
+    field(number, name, FieldForm::Many(message))
 }
 
-impl Field {
+impl MessageField {
     /// A field whose zero value is a value in JSON, too.
-    const fn keeps_zero(self) -> Field {
-        Field {
+    const fn keeps_zero(self) -> MessageField {
+        MessageField {
             keeps_zero: true,
             ..self
         }
     }
 }
 
-static OWNER: Message = Message::new(&[
+static OWNER: WireMessage = WireMessage::new(&[
     text(1, "kind"),
     text(3, "name"),
     text(4, "uid"),
@@ -130,7 +130,7 @@ static OWNER: Message = Message::new(&[
     flag(6, "controller"),
 ]);
 
-static METADATA: Message = Message::new(&[
+static METADATA: WireMessage = WireMessage::new(&[
     text(1, "name"),
     text(2, "generateName"),
     text(3, "namespace"),
@@ -146,25 +146,25 @@ static METADATA: Message = Message::new(&[
 ]);
 
 /// `metadata` of any object; it is the first field of all of them.
-pub(super) static BOOKMARK: Message = Message::new(&[one(1, "metadata", &METADATA)]);
+pub(super) static BOOKMARK: WireMessage = WireMessage::new(&[one(1, "metadata", &METADATA)]);
 
 /// `metadata` of a list.
-pub(super) static LIST_METADATA: Message = Message::new(&[
+pub(super) static LIST_METADATA: WireMessage = WireMessage::new(&[
     text(2, "resourceVersion"),
     text(3, "continue"),
     int64(4, "remainingItemCount"),
 ]);
 
 /// A [`Status`](crate::model::Status).
-pub(super) static STATUS: Message = Message::new(&[
+pub(super) static STATUS: WireMessage = WireMessage::new(&[
     text(3, "message"),
     text(4, "reason"),
-    one(5, "details", &Message::new(&[int32(5, "retryAfterSeconds")])),
+    one(5, "details", &WireMessage::new(&[int32(5, "retryAfterSeconds")])),
     int32(6, "code"),
 ]);
 
 /// The same numbers in Jobs and Pods.
-static CONDITION: Message = Message::new(&[
+static CONDITION: WireMessage = WireMessage::new(&[
     text(1, "type"),
     text(2, "status"),
     time(4, "lastTransitionTime"),
@@ -173,28 +173,28 @@ static CONDITION: Message = Message::new(&[
 ]);
 
 /// An object that is only counted.
-static REFERENCE: Message = Message::new(&[]);
+static REFERENCE: WireMessage = WireMessage::new(&[]);
 
-static TEMPLATE: Message = Message::new(&[
+static TEMPLATE: WireMessage = WireMessage::new(&[
     one(
         1,
         "metadata",
-        &Message::new(&[pairs(11, "labels"), pairs(12, "annotations")]),
+        &WireMessage::new(&[pairs(11, "labels"), pairs(12, "annotations")]),
     ),
     one(2, "spec", &TEMPLATE_SPEC),
 ]);
 
-static TEMPLATE_SPEC: Message = Message::new(&[
+static TEMPLATE_SPEC: WireMessage = WireMessage::new(&[
     many(
         2,
         "containers",
-        &Message::new(&[many(7, "env", &Message::new(&[text(1, "name"), text(2, "value")]))]),
+        &WireMessage::new(&[many(7, "env", &WireMessage::new(&[text(1, "name"), text(2, "value")]))]),
     ),
     text(3, "restartPolicy"),
     many(38, "schedulingGates", &REFERENCE),
 ]);
 
-static JOB_SPEC: Message = Message::new(&[
+static JOB_SPEC: WireMessage = WireMessage::new(&[
     int32(1, "parallelism").keeps_zero(),
     int32(2, "completions").keeps_zero(),
     int64(3, "activeDeadlineSeconds").keeps_zero(),
@@ -208,7 +208,7 @@ static JOB_SPEC: Message = Message::new(&[
     text(15, "managedBy").keeps_zero(),
 ]);
 
-static JOB_STATUS: Message = Message::new(&[
+static JOB_STATUS: WireMessage = WireMessage::new(&[
     many(1, "conditions", &CONDITION),
     time(2, "startTime"),
     time(3, "completionTime"),
@@ -221,19 +221,19 @@ static JOB_STATUS: Message = Message::new(&[
 ]);
 
 /// A [`Job`](crate::model::Job).
-pub(crate) static JOB: Message = Message::new(&[
+pub(crate) static JOB: WireMessage = WireMessage::new(&[
     one(1, "metadata", &METADATA),
     one(2, "spec", &JOB_SPEC),
     one(3, "status", &JOB_STATUS),
 ]);
 
 /// A [`CronJob`](crate::model::CronJob).
-pub(crate) static CRON_JOB: Message = Message::new(&[
+pub(crate) static CRON_JOB: WireMessage = WireMessage::new(&[
     one(1, "metadata", &METADATA),
     one(
         2,
         "spec",
-        &Message::new(&[
+        &WireMessage::new(&[
             text(1, "schedule").keeps_zero(),
             int64(2, "startingDeadlineSeconds").keeps_zero(),
             text(3, "concurrencyPolicy"),
@@ -246,7 +246,7 @@ pub(crate) static CRON_JOB: Message = Message::new(&[
     one(
         3,
         "status",
-        &Message::new(&[
+        &WireMessage::new(&[
             many(1, "active", &REFERENCE),
             time(4, "lastScheduleTime"),
             time(5, "lastSuccessfulTime"),
@@ -254,22 +254,26 @@ pub(crate) static CRON_JOB: Message = Message::new(&[
     ),
 ]);
 
-static CONTAINER: Message = Message::new(&[text(1, "name"), text(2, "image"), text(24, "restartPolicy")]);
+static CONTAINER: WireMessage = WireMessage::new(&[text(1, "name"), text(2, "image"), text(24, "restartPolicy")]);
 
-static POD_SPEC: Message = Message::new(&[
+static POD_SPEC: WireMessage = WireMessage::new(&[
     many(2, "containers", &CONTAINER),
     int64(4, "terminationGracePeriodSeconds").keeps_zero(),
     text(10, "nodeName"),
     many(20, "initContainers", &CONTAINER),
 ]);
 
-static CONTAINER_STATE: Message = Message::new(&[
-    one(1, "waiting", &Message::new(&[text(1, "reason"), text(2, "message")])),
-    one(2, "running", &Message::new(&[time(1, "startedAt")])),
+static CONTAINER_STATE: WireMessage = WireMessage::new(&[
+    one(
+        1,
+        "waiting",
+        &WireMessage::new(&[text(1, "reason"), text(2, "message")]),
+    ),
+    one(2, "running", &WireMessage::new(&[time(1, "startedAt")])),
     one(
         3,
         "terminated",
-        &Message::new(&[
+        &WireMessage::new(&[
             int32(1, "exitCode"),
             int32(2, "signal"),
             text(3, "reason"),
@@ -281,14 +285,14 @@ static CONTAINER_STATE: Message = Message::new(&[
     ),
 ]);
 
-static CONTAINER_STATUS: Message = Message::new(&[
+static CONTAINER_STATUS: WireMessage = WireMessage::new(&[
     text(1, "name"),
     one(2, "state", &CONTAINER_STATE),
     one(3, "lastState", &CONTAINER_STATE),
     int32(5, "restartCount"),
 ]);
 
-static POD_STATUS: Message = Message::new(&[
+static POD_STATUS: WireMessage = WireMessage::new(&[
     text(1, "phase"),
     many(2, "conditions", &CONDITION),
     text(3, "message"),
@@ -299,22 +303,22 @@ static POD_STATUS: Message = Message::new(&[
 ]);
 
 /// A [`Pod`](crate::model::Pod).
-pub(crate) static POD: Message = Message::new(&[
+pub(crate) static POD: WireMessage = WireMessage::new(&[
     one(1, "metadata", &METADATA),
     one(2, "spec", &POD_SPEC),
     one(3, "status", &POD_STATUS),
 ]);
 
 /// A [`Namespace`](crate::model::Namespace).
-pub(crate) static NAMESPACE: Message = Message::new(&[one(1, "metadata", &METADATA)]);
+pub(crate) static NAMESPACE: WireMessage = WireMessage::new(&[one(1, "metadata", &METADATA)]);
 
 /// An [`Event`](crate::model::Event).
-pub(crate) static EVENT: Message = Message::new(&[
+pub(crate) static EVENT: WireMessage = WireMessage::new(&[
     one(1, "metadata", &METADATA),
     one(
         2,
         "involvedObject",
-        &Message::new(&[
+        &WireMessage::new(&[
             text(1, "kind"),
             text(3, "name"),
             text(4, "uid"),
@@ -324,16 +328,16 @@ pub(crate) static EVENT: Message = Message::new(&[
     ),
     text(3, "reason"),
     text(4, "message"),
-    one(5, "source", &Message::new(&[text(1, "component")])),
+    one(5, "source", &WireMessage::new(&[text(1, "component")])),
     time(6, "firstTimestamp"),
     time(7, "lastTimestamp"),
     int32(8, "count"),
     text(9, "type"),
-    field(10, "eventTime", Form::MicroTime),
+    field(10, "eventTime", FieldForm::MicroTime),
     one(
         11,
         "series",
-        &Message::new(&[int32(1, "count"), field(2, "lastObservedTime", Form::MicroTime)]),
+        &WireMessage::new(&[int32(1, "count"), field(2, "lastObservedTime", FieldForm::MicroTime)]),
     ),
     text(14, "reportingComponent"),
 ]);

@@ -1,9 +1,9 @@
-//! Messages as no official server writes them. Those of official types are in `tests/main/protobuf.rs`.
+//! Messages as no official server writes them. Those of official types are in `jobs/watch/tests/main/protobuf.rs`.
 
 use prost::encoding::{WireType, encode_key, encode_varint};
 
 use super::*;
-use crate::decode::{BrokenStream, Encoding, Events};
+use crate::decode::{BrokenStream, EventReader, WireFormat};
 use crate::model::{Job, Pod};
 
 /// A message under construction.
@@ -256,7 +256,7 @@ fn events_before_a_broken_frame_are_complete() {
     ]
     .concat();
     let mut found = Vec::new();
-    let read = Events::new(Encoding::Protobuf).push::<Pod>(&stream, None, |event| found.push(event.is_ok()));
+    let read = EventReader::new(WireFormat::Protobuf).push::<Pod>(&stream, None, |event| found.push(event.is_ok()));
     assert!(matches!(read, Err(BrokenStream(_))));
     assert_eq!(found, [true, false, true], "one unusable object is skipped alone");
 }
@@ -288,12 +288,12 @@ fn an_error_is_a_status_in_protobuf() {
 #[test]
 fn chooses_the_form_by_content_type() {
     for (content_type, encoding) in [
-        ("application/vnd.kubernetes.protobuf;stream=watch", Encoding::Protobuf),
-        ("Application/vnd.Kubernetes.protobuf", Encoding::Protobuf),
-        ("application/json", Encoding::Json),
-        ("text/html; charset=utf-8", Encoding::Json),
-        ("", Encoding::Json),
+        ("application/vnd.kubernetes.protobuf;stream=watch", WireFormat::Protobuf),
+        ("Application/vnd.Kubernetes.protobuf", WireFormat::Protobuf),
+        ("application/json", WireFormat::Json),
+        ("text/html; charset=utf-8", WireFormat::Json),
+        ("", WireFormat::Json),
     ] {
-        assert_eq!(Encoding::of_content_type(content_type), encoding, "{content_type}");
+        assert_eq!(WireFormat::of_content_type(content_type), encoding, "{content_type}");
     }
 }

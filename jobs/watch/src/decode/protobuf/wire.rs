@@ -40,15 +40,15 @@ pub(super) enum WireValue<'a> {
     Varint(u64),
     /// A text, a message, or packed values.
     Bytes(&'a [u8]),
-    /// Of a type that is never read; it was skipped.
+    /// A type that is never read; it was skipped.
     Other,
 }
 
 /// A message from its next field on.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Fields<'a>(pub(super) &'a [u8]);
+pub(super) struct WireFields<'a>(pub(super) &'a [u8]);
 
-impl<'a> Fields<'a> {
+impl<'a> WireFields<'a> {
     /// The number and value of the next field; `None` at the end.
     pub(super) fn next(&mut self) -> Result<Option<(u32, WireValue<'a>)>, WireError> {
         if self.0.is_empty() {
