@@ -216,8 +216,8 @@ mod tests {
         sender.send_paced(pacing, batches(9));
         let half = second / 2;
         let mut sent = Vec::new();
-        for _ in 0..3 {
-            let batches = received(&mut sender, &mut receiver, second).await;
+        for wait in [half, second, second] {
+            let batches = received(&mut sender, &mut receiver, wait).await;
             sent.push(batches.len());
             batches.into_iter().for_each(|batch| batch.ack.delivered());
         }

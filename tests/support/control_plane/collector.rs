@@ -224,20 +224,20 @@ pub(crate) async fn until_reported(
     }
 }
 
-/// The number of failed Jobs that are counted in a namespace.
+/// The number of failed Jobs that are counted in a namespace. A point that arrives again, with the same series and time,
+/// counts once, as in a backend.
 pub(crate) fn failures_in(intake: &OtlpIntake, namespace: &str) -> i64 {
-    let points = intake.points().into_iter().filter(|point| {
-        point.metric == "k8s.job.failures"
-            && point
-                .resource
-                .get("k8s.namespace.name")
-                .is_some_and(|name| name == namespace)
-    });
-    let counts = points.map(|point| match point.value {
-        PointValue::Int(count) => count,
-        other => panic!("expected a count, found {other:?}"),
-    });
-    counts.sum()
+    let mut counts = BTreeMap::new();
+    for point in intake.points() {
+        let of = point.resource.get("k8s.namespace.name").map(String::as_str);
+        if point.metric == "k8s.job.failures" && of == Some(namespace) {
+            let PointValue::Int(count) = point.value else {
+                panic!("expected a count, found {:?}", point.value)
+            };
+            counts.insert((point.resource, point.attributes, point.time_unix_nano), count);
+        }
+    }
+    counts.values().sum()
 }
 
 fn configuration(folder: &Path, intake: &OtlpIntake, settings: &Settings) -> String {

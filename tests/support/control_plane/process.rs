@@ -8,7 +8,8 @@ use std::process::{Child, Command, Stdio};
 
 /// Starts the program, prints its process id, and kills it once standard input ends: when it is dropped here, and when
 /// this process ends, however that happens.
-const SUPERVISOR: &str = r#"log=$1; shift; "$@" >"$log" 2>&1 </dev/null & echo $!; read -r _; kill -9 $!"#;
+const SUPERVISOR: &str =
+    r#"log=$1; shift; "$@" >"$log" 2>&1 </dev/null & echo $!; read -r _; kill -9 $! 2>/dev/null; wait"#;
 /// How many lines of a log are shown.
 const TAIL: usize = 15;
 
