@@ -2,7 +2,8 @@
 //!
 //! `ETCD` and `KUBE_APISERVER` are the paths of programs, `KUBE_STATE_METRICS` that of a program to compare with. Without the
 //! first two it does nothing. Options after `--`: `--parts clients,updates,watches,delay,killed` (all), `--jobs N` (50,000),
-//! `--pods N` of each Job (1), `--rounds N` (3), `--lost-jobs N` (2,000).
+//! `--pods N` of each Job (1), `--rounds N` (3),
+//! `--seconds N` of updates (10), `--delays N` (400), `--lost-jobs N` (2,000).
 #![allow(
     clippy::print_stdout,
     clippy::unwrap_used,
@@ -37,6 +38,8 @@ struct Bench {
     /// The Jobs of the cluster, and the Pods of each.
     jobs: usize,
     pods: usize,
+    /// How long updates are made in each measurement, seconds.
+    seconds: usize,
     /// How often each measurement is repeated; the tables have the medians.
     rounds: usize,
     kube_state_metrics: Option<PathBuf>,
@@ -59,6 +62,7 @@ async fn main() {
         folder,
         jobs: number("--jobs", 50_000, 50),
         pods: number("--pods", 1, 1),
+        seconds: number("--seconds", 10, 1),
         rounds: number("--rounds", 3, 1),
         kube_state_metrics: std::env::var_os("KUBE_STATE_METRICS").map(PathBuf::from),
     };

@@ -6,16 +6,15 @@ use crate::load::{Cluster, Updated};
 use crate::reader::{Kind, Reader};
 use crate::{Bench, median};
 
-/// The pace of the updates, and for how long.
+/// The pace of the updates.
 pub(crate) const PER_SECOND: u32 = 300;
-pub(crate) const SECONDS: usize = 10;
 /// How long nothing happens.
 const IDLE: Duration = Duration::from_secs(20);
 
 /// Measures every client in turns and prints a table.
 pub(crate) async fn measure(bench: &Bench, cluster: &Cluster) {
     let admin = bench.plane.admin();
-    let updates = PER_SECOND as usize * SECONDS;
+    let updates = PER_SECOND as usize * bench.seconds;
     let kinds = Kind::all(bench);
     let mut rows: Vec<[Vec<f64>; 4]> = kinds.iter().map(|_| std::array::from_fn(|_| Vec::new())).collect();
     for _ in 0..bench.rounds {

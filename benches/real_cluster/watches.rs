@@ -5,14 +5,14 @@ use std::time::Duration;
 use crate::load::{Cluster, Updated};
 use crate::reader::{Kind, Reader};
 use crate::stats::ProcessStats;
-use crate::updates::{PER_SECOND, SECONDS};
+use crate::updates::PER_SECOND;
 use crate::{Bench, median};
 
 /// Measures without a client and with each one, in turns, and prints a table.
 pub(crate) async fn measure(bench: &Bench, cluster: &Cluster) {
     let admin = bench.plane.admin();
     let server = ProcessStats(bench.plane.api_server_pid());
-    let updates = PER_SECOND as usize * SECONDS;
+    let updates = PER_SECOND as usize * bench.seconds;
     let cases: Vec<Option<Kind>> = [None]
         .into_iter()
         .chain(Kind::all(bench).into_iter().map(Some))
