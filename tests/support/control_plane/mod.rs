@@ -191,7 +191,7 @@ impl ControlPlane {
         std::fs::write(&kubeconfig, self.kubeconfig()).unwrap();
         let arguments = [
             format!("--kubeconfig={}", kubeconfig.display()),
-            "--controllers=job,cronjob,ttl-after-finished,garbage-collector".into(),
+            "--controllers=job-controller,cronjob-controller,ttl-after-finished-controller,garbage-collector-controller".into(),
             "--leader-elect=false".into(),
             "--secure-port=0".into(),
         ];
