@@ -1,11 +1,18 @@
 //! The whole collector beside a simulated API server: resident memory and time of the first list with very many Jobs,
 //! and processor time per update. Linux only: it reads `/proc`.
+//!
+//! `-- --jobs N` measures the memory of N unfinished Jobs alone, `-- --finished N` of N finished ones, and `-- --owners N`
+//! the gauges of N owners.
 #![allow(
     clippy::print_stdout,
     clippy::unwrap_used,
     reason = "a benchmark prints, and may end with a panic"
 )]
 
+#[path = "support/arguments.rs"]
+mod arguments;
+#[path = "support/owners.rs"]
+mod owners;
 mod support;
 
 use std::path::{Path, PathBuf};
@@ -20,8 +27,6 @@ use tokio::task::spawn_blocking;
 
 /// Updates of Jobs, and then of Pods, over which processor time is measured.
 const UPDATES: usize = 20_000;
-/// The gauges of an owner.
-const GAUGES: usize = 5;
 /// The lists and watches of the receiver: CronJobs, Jobs, Pods, Events of Jobs, of Pods (two) and of nodes.
 const WATCHES: usize = 8;
 /// How many updates a second the busy cluster makes; the kubelets and the Job controller of a large one do not make more.
@@ -37,7 +42,24 @@ async fn main() {
     };
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("memory");
     std::fs::create_dir_all(&folder).unwrap();
-    with_gauges(&folder, owners).await;
+    let mut is_whole = true;
+    for (option, kind) in [
+        ("--jobs", Load::Unfinished),
+        ("--finished", Load::Finished),
+        ("--owners", Load::Owners),
+    ] {
+        if let Some(jobs) = arguments::number(option) {
+            is_whole = false;
+            match kind {
+                Load::Owners => owners::measure(&folder, jobs).await,
+                _ => only_listed(&folder, jobs, kind).await,
+            }
+        }
+    }
+    if !is_whole {
+        return;
+    }
+    owners::measure(&folder, owners).await;
     let empty = measure(&folder, 0, 0).await;
     println!("no Jobs: VmRSS {} KiB", empty.resident);
     let mut last = (0, empty.resident);
@@ -54,36 +76,64 @@ struct Measured {
     resident: u64,
 }
 
-/// The state gauges of Jobs, each its own owner: most of the sent data, none of which is stored.
-async fn with_gauges(folder: &Path, jobs: usize) {
-    let (api, intake, config) = cluster(folder, jobs, "10s", &Recorded::read()).await;
-    let collector = Collector::start(&config, &folder.join("collector-gauges.log"));
-    let mut points = 0;
-    while points < 3 * GAUGES * jobs {
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        points = intake.points().len();
-    }
+/// The Jobs of a cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Load {
+    /// Each runs, with a Pod.
+    Unfinished,
+    /// Each has failed, without a Pod.
+    Finished,
+    /// As unfinished ones; each is its own owner.
+    Owners,
+}
+
+/// The memory after the first list, and its maximum until then.
+async fn only_listed(folder: &Path, jobs: usize, load: Load) {
+    let recorded = Recorded::read();
+    let (api, intake, config) = cluster(folder, jobs, load, "1h", &recorded).await;
+    let began = Instant::now();
+    let mut collector = Collector::start(&config, &folder.join(format!("collector-{load:?}-{jobs}.log")));
+    until_watching(&api, &mut collector).await;
+    let listed = began.elapsed();
+    collector.rest();
     println!(
-        "{jobs} Jobs of as many owners, gauges every 10 s, {points} points later: VmRSS {} KiB, VmHWM {} KiB",
+        "{jobs} Jobs, {load:?}: VmRSS {} KiB, VmHWM {} KiB; first list {:.2} s, {:.2} s of processor time",
         collector.kib("VmRSS"),
-        collector.kib("VmHWM")
+        collector.kib("VmHWM"),
+        listed.as_secs_f64(),
+        collector.cpu().as_secs_f64(),
     );
     drop(collector);
     api.shutdown().await;
     intake.shutdown().await;
 }
 
+/// Waits until every first list is complete.
+async fn until_watching(api: &Simulator, collector: &mut Collector) {
+    while api.open_watches() < WATCHES {
+        collector.assert_running();
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
 /// A cluster of this many Jobs, an intake, and the configuration of a collector between them.
-async fn cluster(folder: &Path, jobs: usize, interval: &str, recorded: &Recorded) -> (Simulator, OtlpIntake, PathBuf) {
+async fn cluster(
+    folder: &Path,
+    jobs: usize,
+    load: Load,
+    interval: &str,
+    recorded: &Recorded,
+) -> (Simulator, OtlpIntake, PathBuf) {
     let options = SimulatorOptions::default();
     let store = ObjectStore::new(options.store.clone());
     for number in 0..jobs {
-        store
-            .create(Resource::Jobs, object(&recorded.running_jobs(number)[1]))
-            .unwrap();
-        store
-            .create(Resource::Pods, object(&recorded.running_pods(number)[1]))
-            .unwrap();
+        let create = |resource, json: &str| store.create(resource, object(json)).unwrap();
+        if load == Load::Finished {
+            create(Resource::Jobs, &recorded.failed_job(number));
+            continue;
+        }
+        create(Resource::Jobs, &recorded.running_jobs(number)[1]);
+        create(Resource::Pods, &recorded.running_pods(number)[1]);
     }
     let api = Simulator::start_with(options, store).await.unwrap();
     let intake = OtlpIntake::start(None).await.unwrap();
@@ -96,14 +146,11 @@ async fn cluster(folder: &Path, jobs: usize, interval: &str, recorded: &Recorded
 
 async fn measure(folder: &Path, jobs: usize, updates: usize) -> Measured {
     let recorded = Recorded::read();
-    let (api, intake, config) = cluster(folder, jobs, "1h", &recorded).await;
+    let (api, intake, config) = cluster(folder, jobs, Load::Unfinished, "1h", &recorded).await;
 
     let began = Instant::now();
     let mut collector = Collector::start(&config, &folder.join(format!("collector-{jobs}.log")));
-    while api.open_watches() < WATCHES {
-        collector.assert_running();
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    until_watching(&api, &mut collector).await;
     let listed = began.elapsed();
     collector.rest();
     let listed_cpu = collector.cpu();

@@ -2,10 +2,9 @@
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// How long a process must do nothing to be at rest.
-const REST: Duration = Duration::from_millis(500);
+use super::stats::ProcessStats;
 
 /// A collector that runs until it is dropped.
 pub(crate) struct Collector {
@@ -35,24 +34,14 @@ impl Collector {
         );
     }
 
-    /// A line of `/proc/PID/status` in KiB: `VmRSS` is the current resident size, `VmHWM` its maximum.
+    /// Its size in memory, as [`ProcessStats::kib`].
     pub(crate) fn kib(&self, key: &str) -> u64 {
-        let status = self.read("status");
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix(key)?.strip_prefix(':'))
-            .unwrap();
-        line.trim().strip_suffix(" kB").unwrap().parse().unwrap()
+        self.stats().kib(key)
     }
 
-    /// How long it has run on a processor, all threads together: user and system time.
+    /// How long it has run on a processor.
     pub(crate) fn cpu(&self) -> Duration {
-        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
-        let nanoseconds = |task: std::fs::DirEntry| -> u64 {
-            let schedstat = std::fs::read_to_string(task.path().join("schedstat")).unwrap();
-            schedstat.split_whitespace().next().unwrap().parse().unwrap()
-        };
-        Duration::from_nanos(tasks.map(|task| nanoseconds(task.unwrap())).sum())
+        self.stats().cpu()
     }
 
     /// How often its threads have waited for something and were woken up again.
@@ -70,21 +59,11 @@ impl Collector {
 
     /// Waits until it has nothing left to do.
     pub(crate) fn rest(&self) {
-        let mut last = self.cpu();
-        let mut since = Instant::now();
-        while since.elapsed() < REST {
-            std::thread::sleep(Duration::from_millis(20));
-            let now = self.cpu();
-            // A timer now and then is rest, too.
-            if now - last > Duration::from_micros(500) {
-                since = Instant::now();
-            }
-            last = now;
-        }
+        self.stats().rest();
     }
 
-    fn read(&self, file: &str) -> String {
-        std::fs::read_to_string(format!("/proc/{}/{file}", self.child.id())).unwrap()
+    fn stats(&self) -> ProcessStats {
+        ProcessStats(self.child.id())
     }
 }
 

@@ -8,6 +8,7 @@
 pub(crate) mod collector;
 pub(crate) mod evidence;
 pub(crate) mod http;
+pub(crate) mod stats;
 pub(crate) mod tls;
 pub(crate) mod tracking;
 

@@ -1,7 +1,8 @@
 //! One event and one count for each decided Job, one event for each stall, recovery and missed run in spite of all faults: the
 //! real binary between a simulated cluster and a simulated backend, while a script made from a seed injects faults on both sides and in the binary itself.
 //!
-//! `CONSERVATION_SEEDS` is the number of seeds, `CONSERVATION_SEED` runs a single one again.
+//! `CONSERVATION_SEEDS` is the number of seeds, `CONSERVATION_SEED` runs a single one again. The ignored test `soak` plays
+//! `CONSERVATION_LIVES` Jobs.
 
 mod collector;
 mod cron;
@@ -14,6 +15,7 @@ mod outcome;
 mod play;
 mod report;
 mod script;
+mod soak;
 mod stuck;
 mod variant;
 
@@ -32,17 +34,31 @@ use tokio::time::Instant;
 /// The tests of this file take turns: each of them needs the whole machine.
 static TURN: Mutex<()> = Mutex::const_new(());
 
-/// Seeds, Jobs in each, Jobs that meet an obstacle, and for how long faults happen. A debug build is an order of magnitude slower.
+/// Seeds, and the scale of the run of each. A debug build is an order of magnitude slower.
 const SEEDS: u64 = if cfg!(debug_assertions) { 4 } else { 50 };
-const JOBS: u32 = if cfg!(debug_assertions) { 120 } else { 500 };
-const OBSTACLES: usize = if cfg!(debug_assertions) { 15 } else { 30 };
-const LASTS: Duration = Duration::from_secs(6);
+const SCALE: Scale = Scale {
+    jobs: if cfg!(debug_assertions) { 120 } else { 500 },
+    obstacles: if cfg!(debug_assertions) { 15 } else { 30 },
+    lasts: Duration::from_secs(6),
+    memory: 64 * 1024 * 1024,
+};
 /// How long a new Job may take once the faults are over.
 const FRESH: Duration = Duration::from_secs(15);
-/// The most memory a collector may have, in bytes.
-const MEMORY: u64 = 64 * 1024 * 1024;
 /// The number of concurrent runs.
 const TOGETHER: usize = if cfg!(debug_assertions) { 2 } else { 12 };
+
+/// How much happens in a run.
+#[derive(Clone, Copy, Debug)]
+struct Scale {
+    /// Jobs of all kinds.
+    jobs: u32,
+    /// Jobs that meet an obstacle.
+    obstacles: usize,
+    /// For how long faults happen.
+    lasts: Duration,
+    /// The most memory a collector may have, in bytes.
+    memory: u64,
+}
 
 /// Prints a line even if the test succeeds.
 fn say(line: impl std::fmt::Display) {
@@ -60,33 +76,33 @@ fn number(variable: &str) -> Option<u64> {
 }
 
 /// The script of a seed for a collector with this durability.
-async fn script_of(seed: u64, durability: Durability) -> Script {
+async fn script_of(seed: u64, durability: Durability, scale: Scale) -> Script {
     let setting = Setting {
         durability,
-        lasts: LASTS,
+        lasts: scale.lasts,
         disk: durability == Durability::File && collector::can_fill_disks().await,
     };
     Script::new(seed, setting)
 }
 
 /// Plays a script against a collector that keeps its state in `kept`.
-async fn run(seed: u64, script: Script, kept: Durability, patience: Duration) -> Outcome {
+async fn run(seed: u64, script: Script, kept: Durability, scale: Scale, patience: Duration) -> Outcome {
     let begin = Instant::now();
     // The other bit of the seed decides about the durability.
     let version = VERSIONS[(seed / 2 % 2) as usize];
     let mut environment = Environment::start(&format!("{kept:?}-{seed}"), kept, version).await;
     let mut play = Play::new(seed, &environment);
-    play.plan_jobs(JOBS, LASTS);
-    play.plan_obstacles(OBSTACLES, LASTS);
-    play.plan_cronjobs(LASTS, &mut environment);
+    play.plan_jobs(scale.jobs, scale.lasts);
+    play.plan_obstacles(scale.obstacles, scale.lasts);
+    play.plan_cronjobs(scale.lasts, &mut environment);
     play.plan_script(&script);
     play.go(&mut environment).await;
     let name = format!("seed {seed}, {kept:?}");
     let mut outcome = conclude(&name, begin, environment, play, &script, patience).await;
-    if outcome.memory > MEMORY {
+    if outcome.memory > scale.memory {
         let complaint = format!(
-            "a collector had {} bytes of memory, expected {MEMORY} at most",
-            outcome.memory
+            "a collector had {} bytes of memory, expected {} at most",
+            outcome.memory, scale.memory
         );
         outcome.complaints.push(complaint);
     }
@@ -94,13 +110,13 @@ async fn run(seed: u64, script: Script, kept: Durability, patience: Duration) ->
 }
 
 /// Plays the script of a seed.
-async fn play_seed(seed: u64) -> (u64, Outcome) {
+async fn play_seed(seed: u64, scale: Scale) -> (u64, Outcome) {
     let durability = match seed % 2 {
         0 => Durability::File,
         _ => Durability::Cluster,
     };
-    let script = script_of(seed, durability).await;
-    (seed, run(seed, script, durability, PATIENCE).await)
+    let script = script_of(seed, durability, scale).await;
+    (seed, run(seed, script, durability, scale, PATIENCE).await)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -118,7 +134,7 @@ async fn nothing_is_lost_or_counted_twice_whatever_breaks() {
         while runs.len() < TOGETHER
             && let Some(seed) = seeds.next()
         {
-            runs.spawn(play_seed(seed));
+            runs.spawn(play_seed(seed, SCALE));
         }
         let Some(ended) = runs.join_next().await else { break };
         let (seed, outcome) = ended.expect("a run to its end");
@@ -129,7 +145,7 @@ async fn nothing_is_lost_or_counted_twice_whatever_breaks() {
     }
     // With several runs on one machine each has but a part of its processors: alone they must be in time.
     for seed in slow {
-        let (_, mut outcome) = play_seed(seed).await;
+        let (_, mut outcome) = play_seed(seed, SCALE).await;
         if let Some(time) = outcome.fresh.filter(|time| *time > FRESH) {
             let complaint =
                 format!("a Job that failed after the faults came after {time:?}, expected {FRESH:?} at most");
@@ -144,9 +160,9 @@ async fn nothing_is_lost_or_counted_twice_whatever_breaks() {
 async fn without_a_checkpoint_the_same_run_fails() {
     let _turn = TURN.lock().await;
     let seed = 1;
-    let script = script_of(seed, Durability::File).await;
+    let script = script_of(seed, Durability::File, SCALE).await;
     assert!(script.kinds().contains_key("kill -9"));
-    let outcome = run(seed, script, Durability::None, Duration::from_secs(5)).await;
+    let outcome = run(seed, script, Durability::None, SCALE, Duration::from_secs(5)).await;
     say(format!("to be lost: {outcome}"));
     assert!(outcome.losses() > 0, "{}", report::describe(&outcome));
 }

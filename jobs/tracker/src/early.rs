@@ -82,6 +82,14 @@ impl<T> Early<T> {
         &mut entry.things
     }
 
+    /// All objects that wait in a namespace; in every namespace if it is empty.
+    pub(crate) fn waiting(&mut self, namespace: &str) -> impl Iterator<Item = &mut T> {
+        let namespaces = self.namespaces.iter_mut();
+        let of = namespaces.filter(move |(name, _)| namespace.is_empty() || ***name == *namespace);
+        let owners = of.flat_map(|(_, waiting)| waiting.things.values_mut());
+        owners.flat_map(|owner| &mut owner.things)
+    }
+
     /// The objects that wait for `owner`, if there are any.
     pub(crate) fn known(&mut self, namespace: &str, owner: Uid) -> Option<&mut Vec<T>> {
         let waiting = self.namespaces.get_mut(namespace)?.things.get_mut(&owner)?;

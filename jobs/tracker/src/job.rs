@@ -59,6 +59,8 @@ pub(crate) struct JobRecord {
     hides_pods: bool,
     /// True if it was observed since a stall was last looked for.
     pub is_changed: bool,
+    /// True if it was observed since the last list of Jobs began: after that list it still exists.
+    pub in_list: bool,
     pub stalled_after: StalledAfter,
 }
 
@@ -108,6 +110,7 @@ impl JobRecord {
             had_pods: job.status.active > 0,
             hides_pods: seen.hides_its_pods(),
             is_changed: true,
+            in_list: true,
             stalled_after: StalledAfter::parse(metadata.annotations.stalled_after.as_deref()),
         };
         record.set_status(job.status);

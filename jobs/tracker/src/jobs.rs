@@ -23,6 +23,7 @@ impl Tracker {
                 if *record.namespace != *job.metadata.namespace {
                     return;
                 }
+                record.in_list = true;
                 let was_decided = record.decided().is_some();
                 let stalled_after = record.stalled_after;
                 record.apply(job, listed, &mut self.pools);
@@ -39,7 +40,8 @@ impl Tracker {
                 }
                 return self.schedule(uid, now);
             }
-            Some(JobEntry::Reported { .. }) => {
+            Some(JobEntry::Reported { in_list, .. }) => {
+                *in_list = true;
                 if let Some(at) = job.finished_at() {
                     self.outbox.over(&uid, at);
                 }
@@ -58,7 +60,8 @@ impl Tracker {
         }
         if self.needs_no_report(source, &uid, &record, seen, now) {
             self.listed_finished(uid, &record, now);
-            self.jobs.insert(uid, JobEntry::Reported { scope: source.scope });
+            let (scope, in_list) = (source.scope, true);
+            self.jobs.insert(uid, JobEntry::Reported { scope, in_list });
             self.early_pods.take(&record.namespace, uid);
             return;
         }

@@ -38,7 +38,7 @@ use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
 use jiff::{SignedDuration, Timestamp};
 use job_event::evidence::{Evidence, Gap};
-use job_watch::{Object, Observation, Source};
+use job_watch::{Kind, Object, Observation, Source};
 
 pub use event::is_verdict;
 pub use from_events::named_pod;
@@ -159,7 +159,11 @@ enum Seen {
 #[derive(Debug)]
 enum JobEntry {
     Live(Box<JobRecord>),
-    Reported { scope: u16 },
+    Reported {
+        scope: u16,
+        /// As in [`JobRecord`].
+        in_list: bool,
+    },
 }
 
 /// Everything known about the Jobs of a cluster.
@@ -178,7 +182,8 @@ pub struct Tracker {
     due: BTreeSet<(Timestamp, Uid)>,
     removed: HashSet<Uid>,
     removed_order: VecDeque<Uid>,
-    /// The objects of the lists that have begun and not ended.
+    /// The lists that have begun and not ended. Those of Jobs and Pods, which may be very many, mark the records instead of
+    /// collecting UIDs.
     lists: HashMap<Source, HashSet<Uid>>,
     /// The sources that have delivered a complete list.
     listed: HashSet<Source>,
@@ -257,7 +262,9 @@ impl Tracker {
         match observation {
             Observation::ListBegins => self.list_begins(source, now),
             Observation::Listed(object) => {
-                if let Some(seen) = self.lists.get_mut(&source) {
+                if !matches!(source.kind, Kind::Jobs | Kind::Pods)
+                    && let Some(seen) = self.lists.get_mut(&source)
+                {
                     seen.insert(object.uid());
                 }
                 self.object(source, &object, Seen::Listed, now);
@@ -378,12 +385,26 @@ impl JobEntry {
     fn scope(&self) -> u16 {
         match self {
             JobEntry::Live(record) => record.scope,
-            JobEntry::Reported { scope } => *scope,
+            JobEntry::Reported { scope, .. } => *scope,
         }
     }
 
     fn is_removed(&self) -> bool {
         matches!(self, JobEntry::Live(record) if record.is_removed())
+    }
+
+    fn is_in_list(&self) -> bool {
+        match self {
+            JobEntry::Live(record) => record.in_list,
+            JobEntry::Reported { in_list, .. } => *in_list,
+        }
+    }
+
+    fn set_in_list(&mut self, now: bool) {
+        match self {
+            JobEntry::Live(record) => record.in_list = now,
+            JobEntry::Reported { in_list, .. } => *in_list = now,
+        }
     }
 }
 

@@ -24,6 +24,7 @@ impl Tracker {
         if source.kind == Kind::CronJobEvents {
             self.cronjobs.events_listed(source.scope, now);
         }
+        self.mark(source, false);
         if !matches!(source.kind, Kind::Jobs | Kind::Pods) || !self.listed.contains(&source) {
             return;
         }
@@ -42,11 +43,28 @@ impl Tracker {
             return;
         };
         match source.kind {
-            Kind::Jobs => seen.extend(self.jobs.keys()),
-            Kind::Pods => seen.extend(self.pods.keys()),
+            Kind::Jobs | Kind::Pods => self.mark(source, true),
             Kind::CronJobs => seen.extend(self.cronjobs.existing()),
             Kind::Namespaces => seen.extend(self.namespaces.existing()),
             Kind::JobEvents | Kind::PodEvents | Kind::ScaleUpEvents | Kind::CronJobEvents | Kind::NodeEvents => {}
+        }
+    }
+
+    /// Marks the known Jobs of a scope, or their Pods, as observed in a list or not.
+    fn mark(&mut self, source: Source, in_list: bool) {
+        let entries = self.jobs.values_mut().filter(|entry| entry.scope() == source.scope);
+        match source.kind {
+            Kind::Jobs => entries.for_each(|entry| entry.set_in_list(in_list)),
+            Kind::Pods => {
+                for entry in entries {
+                    if let JobEntry::Live(record) = entry {
+                        record.pods.iter_mut().for_each(|pod| pod.in_list = in_list);
+                    }
+                }
+                let namespace = scope_name(&self.scopes, source.scope);
+                self.early_pods.waiting(namespace).for_each(|pod| pod.in_list = in_list);
+            }
+            _ => {}
         }
     }
 
@@ -63,7 +81,7 @@ impl Tracker {
                 let gone: Vec<Uid> = self
                     .jobs
                     .iter()
-                    .filter(|(uid, entry)| entry.scope() == source.scope && !seen.contains(uid) && !entry.is_removed())
+                    .filter(|(_, entry)| entry.scope() == source.scope && !entry.is_in_list() && !entry.is_removed())
                     .map(|(uid, _)| *uid)
                     .collect();
                 for uid in gone {
@@ -76,7 +94,7 @@ impl Tracker {
                     if let JobEntry::Live(record) = entry
                         && record.scope == source.scope
                     {
-                        for pod in record.pods.iter_mut().filter(|pod| !seen.contains(&pod.uid)) {
+                        for pod in record.pods.iter_mut().filter(|pod| !pod.in_list) {
                             pod.removed = true;
                             record.is_changed = true;
                         }

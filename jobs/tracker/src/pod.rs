@@ -45,6 +45,8 @@ pub(crate) struct PodRecord {
     pub joined_late: bool,
     /// True once it is deleted from the API.
     pub removed: bool,
+    /// True if it was observed since the last list of Pods began: after that list it still exists.
+    pub in_list: bool,
 }
 
 /// Fields that most Pods do not have.
@@ -92,6 +94,7 @@ impl PodRecord {
                 || has_ended(&pod.status.phase)
                 || statuses.into_iter().any(|s| s.restart_count > 0),
             removed: false,
+            in_list: true,
         };
         if let Some(text) = Uid::odd_text(&metadata.uid) {
             record.rare().odd_uid = Some(text);
@@ -102,6 +105,7 @@ impl PodRecord {
 
     /// Merges a later version. `listed`: it is from a list, which is always current.
     pub(crate) fn apply(&mut self, pod: &model::Pod, listed: bool, pools: &mut Pools) {
+        self.in_list = true;
         if listed || !is_older(self.version, &pod.metadata.resource_version) {
             self.update(pod, pools);
         }

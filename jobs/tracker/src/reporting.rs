@@ -194,7 +194,8 @@ impl Tracker {
         if record.is_removed() {
             self.remember_removed(uid);
         } else {
-            self.jobs.insert(uid, JobEntry::Reported { scope: record.scope });
+            let (scope, in_list) = (record.scope, record.in_list);
+            self.jobs.insert(uid, JobEntry::Reported { scope, in_list });
         }
     }
 

@@ -23,11 +23,21 @@ pub(crate) struct BatchSender {
     pace: Option<Pace>,
 }
 
+/// How the batches of a [paced](BatchSender::send_paced) sequence are spread over time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pacing {
+    /// The time between two batches, unless the sequence is late.
+    pub(crate) distance: Duration,
+    /// How long to wait for a delivery.
+    pub(crate) patience: Duration,
+}
+
 /// Batches that are not delivered yet.
 struct Pace {
     in_flight: FuturesUnordered<Delivery>,
-    /// How long to wait for a delivery.
-    patience: Duration,
+    pacing: Pacing,
+    /// When the next batch is due.
+    next: Instant,
     until: Instant,
 }
 
@@ -36,12 +46,14 @@ impl Pace {
     fn ack(&mut self) -> Ack {
         let (ack, delivery) = Ack::new();
         self.in_flight.push(delivery);
-        self.until = Instant::now() + self.patience;
+        self.next += self.pacing.distance;
+        self.until = Instant::now() + self.pacing.patience;
         ack
     }
 
     /// Waits until another batch may be sent.
     async fn wait(&mut self) {
+        sleep_until(self.next).await;
         if self.in_flight.len() < IN_FLIGHT {
             return;
         }
@@ -83,18 +95,21 @@ impl BatchSender {
         self.pace = None;
     }
 
-    /// The same, with at most [`IN_FLIGHT`] undelivered batches at a time, which bounds the memory. After `patience` the
-    /// next batch is sent all the same: a slow exporter delays no other. Replaces the acknowledgements of the batches.
+    /// The same, spread over time and with at most [`IN_FLIGHT`] undelivered batches at a time, which bounds the memory. After
+    /// its patience the next batch is sent all the same: a slow exporter delays no other. Replaces the acknowledgements of the
+    /// batches.
     pub(crate) fn send_paced(
         &mut self,
-        patience: Duration,
+        pacing: Pacing,
         batches: impl IntoIterator<Item = Batch, IntoIter: Send + 'static>,
     ) {
         self.send(batches);
+        let now = Instant::now();
         self.pace = Some(Pace {
             in_flight: FuturesUnordered::new(),
-            patience,
-            until: Instant::now(),
+            pacing,
+            next: now,
+            until: now,
         });
     }
 
@@ -146,6 +161,14 @@ mod tests {
         (BatchSender::new(Outlet::new(vec![(id, sender)])), receiver)
     }
 
+    /// Without a time between batches.
+    fn pacing(patience: Duration) -> Pacing {
+        Pacing {
+            distance: Duration::ZERO,
+            patience,
+        }
+    }
+
     fn batches(count: usize) -> Vec<Batch> {
         let batch = |_| Batch::new(one_item(Signal::Metrics), Ack::unwatched());
         (0..count).map(batch).collect()
@@ -166,7 +189,7 @@ mod tests {
     async fn limits_batches_in_flight() {
         let (mut sender, mut receiver) = batch_sender();
         let patience = Duration::from_secs(10);
-        sender.send_paced(patience, batches(11));
+        sender.send_paced(pacing(patience), batches(11));
         let soon = Duration::from_secs(1);
         let mut first = received(&mut sender, &mut receiver, soon).await;
         assert_eq!(first.len(), IN_FLIGHT);
@@ -177,8 +200,34 @@ mod tests {
         let late = received(&mut sender, &mut receiver, patience).await;
         assert_eq!(late.len(), IN_FLIGHT, "patience is over");
         // A new sequence does not wait for the one before it.
-        sender.send_paced(patience, batches(3));
+        sender.send_paced(pacing(patience), batches(3));
         assert_eq!(received(&mut sender, &mut receiver, soon).await.len(), 3);
+        assert!(sender.is_idle());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn spreads_batches_and_catches_up() {
+        let (mut sender, mut receiver) = batch_sender();
+        let second = Duration::from_secs(1);
+        let pacing = Pacing {
+            distance: second,
+            patience: second * 10,
+        };
+        sender.send_paced(pacing, batches(9));
+        let half = second / 2;
+        let mut sent = Vec::new();
+        for wait in [half, second, second] {
+            let batches = received(&mut sender, &mut receiver, wait).await;
+            sent.push(batches.len());
+            batches.into_iter().for_each(|batch| batch.ack.delivered());
+        }
+        assert_eq!(sent, [1, 1, 1]);
+        // Nothing is sent for a while, so several are due at once.
+        tokio::time::advance(second * 3 + half).await;
+        let late = received(&mut sender, &mut receiver, Duration::from_millis(1)).await;
+        assert_eq!(late.len(), 4);
+        late.into_iter().for_each(|batch| batch.ack.delivered());
+        assert_eq!(received(&mut sender, &mut receiver, second * 2).await.len(), 2);
         assert!(sender.is_idle());
     }
 
@@ -186,7 +235,10 @@ mod tests {
     async fn skips_empty_batches() {
         let (mut sender, mut receiver) = batch_sender();
         let empty = Batch::new(Payload::Metrics(Vec::new()), Ack::unwatched());
-        sender.send_paced(Duration::from_secs(10), std::iter::once(empty).chain(batches(1)));
+        sender.send_paced(
+            pacing(Duration::from_secs(10)),
+            std::iter::once(empty).chain(batches(1)),
+        );
         let sent = received(&mut sender, &mut receiver, Duration::from_secs(1)).await;
         assert_eq!(sent.len(), 1);
         assert!(sender.is_idle());

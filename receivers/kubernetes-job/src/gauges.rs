@@ -1,5 +1,7 @@
 //! The state of unfinished Jobs and of CronJobs as OTLP gauges, one resource for each owner.
 
+use std::time::Duration;
+
 use collector_data::{Ack, Batch, Payload};
 use jiff::Timestamp;
 use job_event::attributes as attr;
@@ -10,7 +12,7 @@ use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
 use opentelemetry_proto::tonic::metrics::v1::{Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics};
 
-use crate::batch_sender::IN_FLIGHT;
+use crate::batch_sender::{IN_FLIGHT, Pacing};
 use crate::dimensions;
 use crate::session::JobSession;
 use job_tracker::{CronJobState, OwnerState};
@@ -32,10 +34,8 @@ impl JobSession {
         let cluster = self.config.cluster_name.clone();
         let added = self.config.dimensions.clone();
         let telemetry = self.telemetry.clone();
-        // All are sent before the next collection, even with a slow exporter.
         let cronjobs = self.tracker.cronjob_states(now);
-        let rounds = (states.len() + cronjobs.len()) / (OWNERS * IN_FLIGHT) + 1;
-        let patience = self.config.collection_interval.get() / u32::try_from(rounds + 1).unwrap_or(u32::MAX);
+        let pacing = pacing(states.len() + cronjobs.len(), self.config.collection_interval.get());
         let of_cronjobs = {
             let (cluster, added) = (cluster.clone(), added.clone());
             let states = cronjobs.into_iter();
@@ -60,7 +60,21 @@ impl JobSession {
             telemetry.points(batch.payload.items());
             batch
         });
-        self.gauges.send_paced(patience, batches);
+        self.gauges.send_paced(pacing, batches);
+    }
+}
+
+/// Spreads the batches of very many owners over the first half of an interval, so that neither this process nor the backend
+/// has to work off all of them at once. All are sent before the next collection, even with a slow exporter.
+fn pacing(owners: usize, interval: Duration) -> Pacing {
+    let part = |parts: usize| interval / u32::try_from(parts).unwrap_or(u32::MAX);
+    let distance = match owners.div_ceil(OWNERS) {
+        0..=IN_FLIGHT => Duration::ZERO,
+        batches => part(2 * batches),
+    };
+    Pacing {
+        distance,
+        patience: part(owners / (OWNERS * IN_FLIGHT) + 2),
     }
 }
 
@@ -221,6 +235,23 @@ mod tests {
             (attr::METRIC_SUSPENDED, "{cronjob}", Value::AsInt(1)),
         ];
         assert_eq!(values(&metrics), expected);
+    }
+
+    #[test]
+    fn batches_are_spread_over_half_an_interval() {
+        let interval = Duration::from_secs(30);
+        assert_eq!(
+            pacing(2000, interval).distance,
+            Duration::ZERO,
+            "a few are sent at once"
+        );
+        for (owners, batches) in [(2001, 5), (100_000, 200)] {
+            let Pacing { distance, patience } = pacing(owners, interval);
+            assert_eq!(distance * batches, interval / 2, "{owners}");
+            // With an exporter that never answers.
+            let rounds = batches / IN_FLIGHT as u32;
+            assert!(patience * rounds < interval, "{owners}");
+        }
     }
 
     #[test]

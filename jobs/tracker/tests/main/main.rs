@@ -8,6 +8,7 @@ mod early;
 mod extracted;
 mod foreign;
 mod gone_pods;
+mod lists;
 mod manual_selector;
 mod missed;
 mod missed_recordings;
