@@ -97,7 +97,9 @@ async fn main() {
                 let Spent { cpu, switches } = since(collector, &before);
                 let each = cpu.as_secs_f64() * 1e6 / f64::from(updates);
                 let switches = switches as f64 / f64::from(scale.busy);
-                println!("  coalesce {coalesce:>5}: {each:>6.1} µs of processor time per update, {switches:>6.1} wake-ups a second");
+                println!(
+                    "  coalesce {coalesce:>5}: {each:>6.1} µs of processor time per update, {switches:>6.1} wake-ups a second"
+                );
             }
         }
     }
@@ -135,7 +137,10 @@ async fn prove_that_they_watched(api: &Simulator, intake: &OtlpIntake, recorded:
     put(api.store(), Resource::Jobs, &recorded.failed_job(0));
     let began = Instant::now();
     while intake.records().len() < TICKS.len() {
-        assert!(began.elapsed() < Duration::from_secs(60), "each collector reports the failed Job");
+        assert!(
+            began.elapsed() < Duration::from_secs(60),
+            "each collector reports the failed Job"
+        );
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

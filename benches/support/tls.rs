@@ -45,7 +45,9 @@ pub(crate) async fn relay(server: SocketAddr, kubeconfig: &Path) {
             tokio::spawn(async move {
                 let server = TcpStream::connect(server).await.unwrap();
                 server.set_nodelay(true).unwrap();
-                let Ok(client) = acceptor.accept(client).await else { return };
+                let Ok(client) = acceptor.accept(client).await else {
+                    return;
+                };
                 let (client, server) = (tokio::io::split(client), server.into_split());
                 tokio::join!(copy(client.0, server.1), copy(server.0, client.1));
             });
