@@ -100,7 +100,7 @@ impl Default for JobReceiverConfig {
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct WatchConfig {
-    /// A busy watch is read once in this time, at most 1s, for all updates that have arrived; 0s: each update is read as it
+    /// A busy watch is read once in this time, at most 250ms, for all updates that have arrived; 0s: each update is read as it
     /// arrives. An update after quiet is read at once, and no update waits for longer than this.
     pub coalesce: Duration,
 }
@@ -118,7 +118,7 @@ impl WatchConfig {
         let coalesce = self.coalesce.get();
         let is_valid = coalesce.is_zero() || (SHORTEST_COALESCE..=LONGEST_COALESCE).contains(&coalesce);
         (!is_valid).then(|| {
-            let message = format!("expected 0s, or 1ms to 1s, found {coalesce:?}");
+            let message = format!("expected 0s, or 1ms to 250ms, found {coalesce:?}");
             Problem::new("watch::coalesce", message)
         })
     }
@@ -126,7 +126,8 @@ impl WatchConfig {
 
 /// The resolution of timers.
 const SHORTEST_COALESCE: std::time::Duration = std::time::Duration::from_millis(1);
-const LONGEST_COALESCE: std::time::Duration = std::time::Duration::from_secs(1);
+/// Shorter than any silence that means something.
+const LONGEST_COALESCE: std::time::Duration = std::time::Duration::from_millis(250);
 const PATIENT: Duration = Duration::from_secs(60);
 const LONGEST_SETTLE_TIME: std::time::Duration = std::time::Duration::from_secs(300);
 
@@ -247,16 +248,16 @@ mod tests {
     }
 
     #[test]
-    fn updates_are_coalesced_for_a_second_at_most() {
-        for valid in ["0s", "0", "1ms", "25ms", "1s"] {
+    fn updates_are_coalesced_for_a_quarter_of_a_second_at_most() {
+        for valid in ["0s", "0", "1ms", "25ms", "250ms"] {
             assert_eq!(
                 errors(&format!(r#"{{"watch":{{"coalesce":"{valid}"}}}}"#)),
                 [""; 0],
                 "{valid}"
             );
         }
-        for (invalid, found) in [("500us", "500µs"), ("1001ms", "1.001s")] {
-            let expected = format!("watch::coalesce: expected 0s, or 1ms to 1s, found {found}");
+        for (invalid, found) in [("500us", "500µs"), ("251ms", "251ms")] {
+            let expected = format!("watch::coalesce: expected 0s, or 1ms to 250ms, found {found}");
             assert_eq!(
                 errors(&format!(r#"{{"watch":{{"coalesce":"{invalid}"}}}}"#)),
                 [expected]
