@@ -1,8 +1,8 @@
 //! Reads a busy connection once a tick, so that a burst of arrivals wakes the process once.
 //!
 //! While ticks are on, the first arrival after quiet is read at once. After a second one within a tick the connection is read
-//! at the next ticks only, and the runtime does not poll it meanwhile; a tick without data ends that, and so does one with very
-//! much: a first list must not wait for room in the buffers of the kernel. All connections of a client share the times of
+//! at the next ticks only, and the runtime does not poll it meanwhile; some ticks without data end that, and so does one with
+//! very much: a first list must not wait for room in the buffers of the kernel. All connections of a client share the times of
 //! their ticks. Ticks are on while a connection carries a watch: everything else, such as the pages
 //! of a list, is read as it arrives.
 
@@ -21,6 +21,8 @@ use super::socket::Socket;
 
 /// The most bytes read at once at a tick.
 const AT_ONCE: usize = 32 * 1024;
+/// After as many ticks without data a connection is quiet.
+const QUIET: u8 = 4;
 /// As many bytes within a tick are read as they arrive: about 1,500 updates of Pods a second.
 const BULK: usize = 6 * AT_ONCE;
 
@@ -102,7 +104,11 @@ struct Bulk {
 /// The next tick of a busy connection.
 struct Tick {
     due: Pin<Box<Sleep>>,
+    /// The tick after it. The runtime wakes itself for a timer that is earlier than all others, so the next one is always set.
+    after: Pin<Box<Sleep>>,
     is_due: bool,
+    /// Ticks without data.
+    empty: u8,
     /// Read and not yet taken: `bytes[from..until]`.
     bytes: Box<[u8]>,
     from: usize,
@@ -112,10 +118,12 @@ struct Tick {
 }
 
 impl Tick {
-    fn at(due: Instant) -> Tick {
+    fn at(due: Instant, every: Duration) -> Tick {
         Tick {
             due: Box::pin(sleep_until(due)),
+            after: Box::pin(sleep_until(due + every)),
             is_due: false,
+            empty: 0,
             bytes: vec![0; AT_ONCE].into_boxed_slice(),
             from: 0,
             until: 0,
@@ -123,10 +131,26 @@ impl Tick {
         }
     }
 
-    fn move_to(&mut self, due: Instant) {
-        self.due.as_mut().reset(due);
+    /// Moves to the tick at `due`.
+    fn move_to(&mut self, due: Instant, every: Duration) {
+        std::mem::swap(&mut self.due, &mut self.after);
+        // Unless a tick was missed, it is set.
+        if self.due.deadline() != due {
+            self.due.as_mut().reset(due);
+        }
+        self.after.as_mut().reset(due + every);
         self.is_due = false;
         self.bytes_read = 0;
+    }
+
+    fn poll_due(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if !self.is_due {
+            let due = self.due.as_mut().poll(context);
+            let _ = self.after.as_mut().poll(context);
+            ready!(due);
+            self.is_due = true;
+        }
+        Poll::Ready(())
     }
 
     fn take(&mut self, into: &mut ReadBuf<'_>) {
@@ -162,7 +186,7 @@ impl<S> Coalesced<S> {
         }
         let is_burst = self.last.replace(now).is_some_and(is_within_tick);
         if is_burst && self.bulk.is_none() {
-            self.tick = Some(Tick::at(self.grid.next(now, every)));
+            self.tick = Some(Tick::at(self.grid.next(now, every), every));
         }
     }
 }
@@ -192,10 +216,7 @@ impl<S: Socket> AsyncRead for Coalesced<S> {
                 });
                 continue;
             }
-            if !tick.is_due {
-                ready!(tick.due.as_mut().poll(context));
-                tick.is_due = true;
-            }
+            ready!(tick.poll_due(context));
             let drained = match this.socket.read_arrived(&mut tick.bytes) {
                 Ok(0) => return Poll::Ready(Ok(())),
                 Ok(length) => {
@@ -212,10 +233,15 @@ impl<S: Socket> AsyncRead for Coalesced<S> {
                 continue;
             }
             match this.ticks.every() {
-                Some(every) if tick.bytes_read > 0 => {
+                Some(every) if tick.bytes_read > 0 || tick.empty + 1 < QUIET => {
                     let now = Instant::now();
-                    this.last = Some(now);
-                    tick.move_to(this.grid.next(now, every));
+                    if tick.bytes_read > 0 {
+                        this.last = Some(now);
+                        tick.empty = 0;
+                    } else {
+                        tick.empty += 1;
+                    }
+                    tick.move_to(this.grid.next(now, every), every);
                 }
                 // The next poll of the socket resumes the wake-ups.
                 _ if tick.from == tick.until => this.tick = None,

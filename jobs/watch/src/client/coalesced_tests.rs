@@ -172,8 +172,12 @@ async fn an_arrival_after_quiet_is_read_at_once() {
 async fn a_burst_is_read_at_ticks_until_it_is_over() {
     let mut reading = Reading::start(Instant::now());
     let _ticking = reading.ticks.start(TICK);
-    reading.arrive_at([10, 12, 13, 20, 24, 26, 49, 51, 105, 111]).await;
-    let expected = [(10, 1), (12, 1), (25, 3), (50, 2), (75, 1), (105, 1), (111, 1)];
+    reading
+        .arrive_at([10, 12, 13, 20, 24, 26, 49, 51, 105, 205, 326, 336, 337])
+        .await;
+    let quiet = [(326, 1), (336, 1), (350, 1)];
+    let expected = [(10, 1), (12, 1), (25, 3), (50, 2), (75, 1), (125, 1), (225, 1)];
+    let expected: Vec<_> = expected.into_iter().chain(quiet).collect();
     assert_eq!(reading.read().await, expected);
 }
 

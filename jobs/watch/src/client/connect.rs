@@ -19,7 +19,7 @@ use crate::client::explain::explain;
 use crate::client::session::{self, ConfigSource, Read};
 
 /// Longer than the silence of any watch; the watches detect dead connections earlier.
-const READ_TIMEOUT: Duration = Duration::from_secs(330);
+const PROGRESS_TIMEOUT: Duration = Duration::from_secs(330);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The credentials to use; the values are those of the Collector's Kubernetes receivers.
@@ -137,8 +137,6 @@ async fn open(read: Read, source: Option<ConfigSource>) -> Result<Connected, Str
 
 /// Connections to the API server, without credentials but for a client certificate.
 pub(crate) fn transport(mut config: Config, proxy: Option<Proxy>) -> Result<Client, String> {
-    config.read_timeout = Some(READ_TIMEOUT);
-    config.reset_reader_on_write = true;
     // It would hide 429, 503 and 504 for minutes; the watches log their own retries.
     config.default_retry = false;
     if config.cluster_url.scheme_str() == Some("http") && config.root_cert.is_none() {
@@ -158,12 +156,9 @@ fn stack(config: &Config, proxy: Option<Proxy>) -> Result<Client, kube::Error> {
     };
     let tcp = Connector::new(proxy, CONNECT_TIMEOUT);
     let tls = config.rustls_https_connector_with_connector(tcp)?;
-    let drained = tls.map_response(|stream| TokioIo::new(Drained::new(TokioIo::new(stream))));
+    let drained = tls.map_response(|stream| TokioIo::new(Drained::new(TokioIo::new(stream), PROGRESS_TIMEOUT)));
     let mut connector = TimeoutConnector::new(drained);
     connector.set_connect_timeout(Some(limit));
-    connector.set_read_timeout(config.read_timeout);
-    connector.set_write_timeout(config.write_timeout);
-    connector.set_reset_reader_on_write(config.reset_reader_on_write);
     let http = hyper_util::client::legacy::Builder::new(TokioExecutor::new()).build::<_, Body>(connector);
     let service = ServiceBuilder::new()
         .layer(config.base_uri_layer())

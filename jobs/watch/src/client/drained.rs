@@ -1,11 +1,14 @@
-//! Reads everything that a connection has decrypted at once: rustls returns one record at a time.
+//! Reads everything that a connection has decrypted at once: rustls returns one record at a time. And gives up a connection
+//! without progress.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 /// The most bytes of one read: hyper's buffers grow with its reads.
 const AT_ONCE: usize = 32 * 1024;
@@ -15,16 +18,45 @@ pub(crate) struct Drained<S> {
     stream: S,
     /// The error that follows the bytes of the last read.
     error: Option<io::Error>,
+    patience: Duration,
+    /// When something was read or written last.
+    progress: Instant,
+    /// Fires when patience may have ended. A timer that moved with each read would wake the runtime as often.
+    timer: Pin<Box<Sleep>>,
 }
 
 impl<S> Drained<S> {
-    pub(crate) fn new(stream: S) -> Self {
-        Drained { stream, error: None }
+    /// A connection that fails after so long without a byte read or written.
+    pub(crate) fn new(stream: S, patience: Duration) -> Self {
+        let progress = Instant::now();
+        Drained {
+            stream,
+            error: None,
+            patience,
+            progress,
+            timer: Box::pin(sleep_until(progress + patience)),
+        }
+    }
+
+    /// Remembers progress; without it, waits until patience ends.
+    fn observe<T>(&mut self, polled: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
+        if polled.is_ready() {
+            self.progress = Instant::now();
+            return polled;
+        }
+        while self.timer.as_mut().poll(context).is_ready() {
+            let end = self.progress + self.patience;
+            if end <= self.timer.deadline() {
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+            self.timer.as_mut().reset(end);
+        }
+        Poll::Pending
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Drained<S> {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+impl<S: AsyncRead + Unpin> Drained<S> {
+    fn poll_drained(&mut self, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if let Some(error) = self.error.take() {
             return Poll::Ready(Err(error));
         }
@@ -45,9 +77,17 @@ impl<S: AsyncRead + Unpin> AsyncRead for Drained<S> {
     }
 }
 
+impl<S: AsyncRead + Unpin> AsyncRead for Drained<S> {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let read = self.poll_drained(context, into);
+        self.observe(read, context)
+    }
+}
+
 impl<S: AsyncWrite + Unpin> AsyncWrite for Drained<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.observe(written, context)
     }
 
     fn poll_write_vectored(
@@ -55,7 +95,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Drained<S> {
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        self.observe(written, context)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -82,7 +123,11 @@ mod tests {
     use std::collections::VecDeque;
     use std::task::Waker;
 
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
     use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(330);
 
     /// A connection that returns one of these at each read, and then waits.
     struct Records(VecDeque<io::Result<Vec<u8>>>);
@@ -112,35 +157,57 @@ mod tests {
         read.map(|read| read.map(|()| into.filled().len()).map_err(|error| error.kind()))
     }
 
-    #[test]
-    fn a_read_returns_every_record_that_has_arrived() {
+    fn connection(records: impl IntoIterator<Item = io::Result<Vec<u8>>>) -> Drained<Records> {
+        Drained::new(Records(records.into_iter().collect()), PATIENCE)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_read_returns_every_record_that_has_arrived() {
         let records = [Ok(vec![1; 1400]), Ok(vec![2; 4096]), Ok(vec![3; 4])];
-        let mut drained = Drained::new(Records(records.into()));
+        let mut drained = connection(records);
         assert_eq!(read(&mut drained, 8192), Poll::Ready(Ok(5500)));
         assert_eq!(read(&mut drained, 8192), Poll::Pending);
     }
 
-    #[test]
-    fn a_read_is_bounded_by_its_buffer_and_a_limit() {
-        let mut drained = Drained::new(Records([Ok(vec![1; 1000]), Ok(vec![2; 1000])].into()));
+    #[tokio::test(start_paused = true)]
+    async fn a_read_is_bounded_by_its_buffer_and_a_limit() {
+        let mut drained = connection([Ok(vec![1; 1000]), Ok(vec![2; 1000])]);
         assert_eq!(read(&mut drained, 1500), Poll::Ready(Ok(1500)));
         assert_eq!(read(&mut drained, 1500), Poll::Ready(Ok(500)));
-        let many = (0..100).map(|_| Ok(vec![0; 1024])).collect();
-        assert_eq!(
-            read(&mut Drained::new(Records(many)), 1 << 20),
-            Poll::Ready(Ok(AT_ONCE))
-        );
+        let many = (0..100).map(|_| Ok(vec![0; 1024]));
+        assert_eq!(read(&mut connection(many), 1 << 20), Poll::Ready(Ok(AT_ONCE)));
     }
 
-    #[test]
-    fn an_error_or_the_end_follows_the_last_bytes() {
+    #[tokio::test(start_paused = true)]
+    async fn an_error_or_the_end_follows_the_last_bytes() {
         let reset = || Err(io::ErrorKind::ConnectionReset.into());
-        let mut drained = Drained::new(Records([Ok(vec![1]), reset(), Ok(Vec::new())].into()));
+        let mut drained = connection([Ok(vec![1]), reset(), Ok(Vec::new())]);
         assert_eq!(read(&mut drained, 10), Poll::Ready(Ok(1)));
         assert_eq!(read(&mut drained, 10), Poll::Ready(Err(io::ErrorKind::ConnectionReset)));
         assert_eq!(read(&mut drained, 10), Poll::Ready(Ok(0)));
-        let mut drained = Drained::new(Records([Ok(vec![1]), Ok(Vec::new()), Ok(Vec::new())].into()));
+        let mut drained = connection([Ok(vec![1]), Ok(Vec::new()), Ok(Vec::new())]);
         assert_eq!(read(&mut drained, 10), Poll::Ready(Ok(1)));
         assert_eq!(read(&mut drained, 10), Poll::Ready(Ok(0)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn gives_up_after_its_patience_without_progress() {
+        let began = Instant::now();
+        let (client, mut server) = tokio::io::duplex(64);
+        let mut client = Drained::new(client, PATIENCE);
+        let reading = tokio::spawn(async move {
+            let mut buffer = [0; 64];
+            loop {
+                match client.read(&mut buffer).await {
+                    Ok(length) => assert_eq!(length, 1),
+                    Err(error) => return (error.kind(), began.elapsed().as_secs()),
+                }
+            }
+        });
+        for _ in 0..3 {
+            tokio::time::sleep(Duration::from_secs(300)).await;
+            server.write_all(b"x").await.unwrap();
+        }
+        assert_eq!(reading.await.unwrap(), (io::ErrorKind::TimedOut, 900 + 330));
     }
 }
