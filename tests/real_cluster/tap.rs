@@ -59,7 +59,7 @@ impl Exchange {
     }
 }
 
-/// What the proxy changes in requests.
+/// The changes of the proxy to requests.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Changes {
     /// The `timeoutSeconds` of every watch.
