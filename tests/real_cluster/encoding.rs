@@ -1,5 +1,6 @@
 //! Protobuf and JSON.
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::case::Case;
@@ -55,6 +56,7 @@ fn without_identity(value: Value, name: &str) -> Value {
     match value {
         Value::String(text) => match serde_json::from_str(&text) {
             Ok(inner @ (Value::Array(_) | Value::Object(_))) => without_identity(inner, name),
+            _ if text.parse::<Timestamp>().is_ok() => "TIME".into(),
             _ => text.replace(name, "NAME").into(),
         },
         Value::Array(all) => all.into_iter().map(|value| without_identity(value, name)).collect(),
