@@ -19,7 +19,7 @@ const PATHS: [&str; 2] = [
     "/api/v1/pods?watch=true&labelSelector=job-name",
 ];
 
-/// What a client that only reads needs.
+/// The cost of a client that only reads.
 pub(crate) struct Floor {
     pub(crate) read: Duration,
     pub(crate) cpu: Duration,

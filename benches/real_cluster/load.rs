@@ -23,7 +23,7 @@ pub(crate) struct Cluster {
     jobs: Arc<Vec<PlayedJob>>,
 }
 
-/// What is updated.
+/// The objects that are updated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Updated {
     Jobs,

@@ -30,7 +30,7 @@ use std::path::{Path, PathBuf};
 use control_plane::{ControlPlane, Programs};
 use simulator::otlp_intake::OtlpIntake;
 
-/// What is measured, and where.
+/// The servers and the scale of all measurements.
 struct Bench {
     plane: ControlPlane,
     intake: OtlpIntake,

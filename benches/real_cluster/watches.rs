@@ -1,4 +1,4 @@
-//! What each client costs the API server: its processor time while the client starts, and more for each update.
+//! The processor time of the API server while each client starts, and how much more it needs for each update.
 
 use std::time::Duration;
 

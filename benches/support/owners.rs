@@ -19,7 +19,7 @@ const COLLECTIONS: usize = 3;
 /// The time over which a rate is measured.
 const WINDOW: Duration = Duration::from_secs(1);
 
-/// What one window had.
+/// The cost of one window.
 #[derive(Clone, Copy, Debug, Default)]
 struct Window {
     cpu: Duration,

@@ -1,5 +1,8 @@
 //! Protobuf and JSON.
 
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
 use crate::case::Case;
 use crate::control_plane::collector::{Attributes, Settings, events};
 use crate::tap::{Changes, Exchange};
@@ -21,11 +24,11 @@ async fn report(case: &Case, name: &str, json: bool) -> (Attributes, Vec<Exchang
         case.namespace,
         pod["metadata"]["name"].as_str().unwrap()
     );
-    let state = serde_json::json!({"terminated": {
+    let state = json!({"terminated": {
         "exitCode": 137, "reason": "OOMKilled", "message": "größer als erlaubt",
         "startedAt": "2026-01-01T00:00:00Z", "finishedAt": "2026-01-01T00:00:01Z",
     }});
-    let status = serde_json::json!({"status": {
+    let status = json!({"status": {
         "phase": "Failed",
         "containerStatuses": [{
             "name": "main", "image": "i", "imageID": "", "ready": false, "restartCount": 0, "state": state,
@@ -36,13 +39,33 @@ async fn report(case: &Case, name: &str, json: bool) -> (Attributes, Vec<Exchang
     case.until_reported(std::slice::from_ref(&job), &[&collector]).await;
     let exchanges = tap.exchanges();
     collector.stop().await;
-    let mut attributes = events(&case.intake).remove(&job.uid).unwrap().remove(0);
-    // The identity and the times of the Job.
-    let differs = |key: &str| key.contains("uid") || key.contains("time") || key.contains("duration");
-    attributes.retain(|key, _| !differs(key));
-    let named = |value: &serde_json::Value| value.to_string().replace(name, "NAME");
-    let attributes = attributes.into_iter().map(|(key, value)| (key, named(&value).into()));
+    let event = events(&case.intake).remove(&job.uid).unwrap().remove(0);
+    let attributes = event.into_iter().filter(|(key, _)| is_of_no_job(key));
+    let attributes = attributes.map(|(key, value)| (key, without_identity(value, name)));
     (attributes.collect(), exchanges)
+}
+
+/// True if the value does not differ from Job to Job.
+fn is_of_no_job(key: &str) -> bool {
+    let differs = ["uid", "time", "duration", "start", "end"];
+    !differs.iter().any(|part| key.contains(part))
+}
+
+/// A value without UIDs, times and the Job's name; some values are JSON in a text.
+fn without_identity(value: Value, name: &str) -> Value {
+    match value {
+        Value::String(text) => match serde_json::from_str(&text) {
+            Ok(inner @ (Value::Array(_) | Value::Object(_))) => without_identity(inner, name),
+            _ if text.parse::<Timestamp>().is_ok() => "TIME".into(),
+            _ => text.replace(name, "NAME").into(),
+        },
+        Value::Array(all) => all.into_iter().map(|value| without_identity(value, name)).collect(),
+        Value::Object(map) => {
+            let kept = map.into_iter().filter(|(key, _)| is_of_no_job(key));
+            kept.map(|(key, value)| (key, without_identity(value, name))).collect()
+        }
+        other => other,
+    }
 }
 
 /// The lists and watches of Jobs and Pods that were answered.

@@ -59,7 +59,7 @@ impl Exchange {
     }
 }
 
-/// What the proxy changes in requests.
+/// The changes of the proxy to requests.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Changes {
     /// The `timeoutSeconds` of every watch.
@@ -78,12 +78,18 @@ struct State {
     upstream: Client,
     changes: Changes,
     exchanges: Mutex<Vec<Exchange>>,
+    /// Cancelled at each cut; `None` while the proxy is cut off.
+    connected: Mutex<Option<CancellationToken>>,
     stop: CancellationToken,
 }
 
 impl State {
     fn exchanges(&self) -> MutexGuard<'_, Vec<Exchange>> {
         self.exchanges.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn connected(&self) -> MutexGuard<'_, Option<CancellationToken>> {
+        self.connected.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -96,6 +102,7 @@ impl Tap {
             upstream,
             changes,
             exchanges: Mutex::default(),
+            connected: Mutex::new(Some(CancellationToken::new())),
             stop: CancellationToken::new(),
         });
         let serving = Arc::clone(&state);
@@ -103,10 +110,14 @@ impl Tap {
         tokio::spawn(stop.run_until_cancelled_owned(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let state = Arc::clone(&serving);
+                let Some(connected) = state.connected().as_ref().map(CancellationToken::child_token) else {
+                    continue;
+                };
                 let stop = state.stop.clone();
                 let service = service_fn(move |request| forward(Arc::clone(&state), request));
                 let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-                tokio::spawn(stop.run_until_cancelled_owned(connection));
+                let connection = stop.run_until_cancelled_owned(connection);
+                tokio::spawn(connected.run_until_cancelled_owned(connection));
             }
         }));
         Tap { address, state }
@@ -119,6 +130,18 @@ impl Tap {
              users: [{{name: c, user: {{token: unused}}}}]\ncontexts: [{{name: c, context: {{cluster: c, user: c}}}}]\n",
             self.address
         )
+    }
+
+    /// Closes every connection, and each new one until [`Tap::reconnect`].
+    pub(crate) fn cut(&self) {
+        if let Some(connected) = self.state.connected().take() {
+            connected.cancel();
+        }
+    }
+
+    /// Accepts connections again.
+    pub(crate) fn reconnect(&self) {
+        *self.state.connected() = Some(CancellationToken::new());
     }
 
     /// The exchanges so far, in the order of the answers.

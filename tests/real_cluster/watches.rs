@@ -74,8 +74,9 @@ async fn relists_when_its_version_is_compacted() {
     collector.start_watching().await;
     let known = case.job("known").await;
     let begin = collector.log().len();
-    // While the watch is down, its version falls out of both histories: that of etcd and that of the cache.
-    collector.signal("STOP").await;
+    let answered = tap.exchanges().len();
+    // While the watch is cut, its version falls out of both histories: that of etcd and that of the cache.
+    tap.cut();
     let mut jobs = vec![known];
     jobs[0].fail(&case.admin, "BackoffLimitExceeded").await;
     for number in 0..20 {
@@ -84,14 +85,20 @@ async fn relists_when_its_version_is_compacted() {
     plane.compact().await;
     plane.kill_api_server();
     plane.start_api_server().await.unwrap();
-    collector.signal("CONT").await;
+    tap.reconnect();
     case.until_reported(&jobs, &[&collector]).await;
     collector.until_logged_after(begin, "410").await;
     let events = events(&case.intake);
     assert_eq!(events.len(), jobs.len());
     assert!(events.values().all(|events| events.len() == 1), "{events:#?}");
-    let refused = tap.matching(|exchange| exchange.watches("jobs") && exchange.parameter("resourceVersion").is_some());
-    assert!(!refused.is_empty());
+    let later = tap.exchanges().split_off(answered);
+    let first = later.iter().find(|exchange| exchange.watches("jobs")).unwrap();
+    // It asked for the changes since its last version.
+    assert!(
+        first.parameter("resourceVersion").is_some_and(|version| version != "0"),
+        "{first:#?}"
+    );
+    assert!(!first.streams("jobs"), "{first:#?}");
     collector.stop().await;
     assert_eq!(
         crate::control_plane::collector::failures_in(&case.intake, &case.namespace),

@@ -39,20 +39,23 @@ impl ResumePoints {
     }
 
     /// True if [`ResumePoints::record`] has something to do at `now`.
-    pub(crate) fn is_due(&self, now: i64) -> bool {
-        // After a jump of the clock to the past, the later ones are useless.
+    pub(crate) fn is_due(&self, now: i64, positions: &Positions) -> bool {
+        // After a jump of the clock to the past, the later ones are useless. The first positions after a start are recorded as
+        // soon as each list is complete.
         self.points
             .back()
-            .is_none_or(|(at, _)| now < *at || now - SPACING >= *at)
+            .is_none_or(|(at, last)| now < *at || now - SPACING >= *at || last.len() < resumed(positions).count())
     }
 
     /// Records the positions at `now`. `unstored` is when the oldest verdict that is not stored was observed; now, if there is none.
     pub(crate) fn record(&mut self, now: i64, positions: &Positions, unstored: i64) {
-        while self.points.back().is_some_and(|(at, _)| *at > now) {
+        let all: Positions = resumed(positions)
+            .map(|(source, version)| (*source, *version))
+            .collect();
+        let is_useless = |(at, last): &(i64, Positions)| *at > now || (now - SPACING < *at && last.len() < all.len());
+        while self.points.back().is_some_and(is_useless) {
             self.points.pop_back();
         }
-        let mut all = positions.clone();
-        all.retain(|source, _| RESUMED.contains(&source.kind));
         self.points.push_back((now, all));
         let until = unstored.min(now).saturating_sub(MARGIN);
         while self.points.get(1).is_some_and(|(at, _)| *at <= until) {
@@ -72,6 +75,11 @@ impl ResumePoints {
             .map(|(_, positions)| positions)
             .find(|positions| !positions.is_empty())
     }
+}
+
+/// The positions of the watches that resume.
+fn resumed(positions: &Positions) -> impl Iterator<Item = (&Source, &u64)> {
+    positions.iter().filter(|(source, _)| RESUMED.contains(&source.kind))
 }
 
 impl Tracker {
@@ -95,7 +103,7 @@ impl Tracker {
     /// Records the positions of the watches at `now`, for the next checkpoint. To be called between observations.
     pub fn record_positions(&mut self, now: Timestamp, positions: &Positions) {
         let now = now.as_second();
-        if !self.resume_points.is_due(now) {
+        if !self.resume_points.is_due(now, positions) {
             return;
         }
         let unstored = self.outbox.oldest_unstored().unwrap_or(now);
@@ -153,10 +161,27 @@ mod tests {
     }
 
     fn record(points: &mut ResumePoints, now: i64, unstored: i64) {
-        if points.is_due(now) {
-            let version = u64::try_from(now).unwrap();
-            points.record(now, &Positions::from([(JOBS, version)]), unstored);
+        let positions = Positions::from([(JOBS, u64::try_from(now).unwrap())]);
+        if points.is_due(now, &positions) {
+            points.record(now, &positions, unstored);
         }
+    }
+
+    #[test]
+    fn first_positions_are_known_once_each_list_is_complete() {
+        let mut points = ResumePoints::default();
+        let pods = Source {
+            kind: Kind::Pods,
+            ..JOBS
+        };
+        let mut positions = Positions::new();
+        for (now, listed) in [(1000, None), (1001, Some((JOBS, 7))), (1002, Some((pods, 8)))] {
+            positions.extend(listed);
+            assert!(points.is_due(now, &positions));
+            points.record(now, &positions, now);
+            assert!(!points.is_due(now, &positions));
+        }
+        assert_eq!(points.first(), Some(&positions));
     }
 
     #[test]

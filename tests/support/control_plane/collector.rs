@@ -124,7 +124,12 @@ impl Collector {
     pub(crate) async fn start_watching(&mut self) {
         let begin = self.log().len();
         self.start();
-        self.until_logged_after(begin, "initial lists complete").await;
+        let mut child = self.child.take().expect("it has started");
+        tokio::select! {
+            () = self.until_logged_after(begin, "initial lists complete") => {}
+            status = child.wait() => panic!("the collector ended: {status:?}\n{}", self.log()),
+        }
+        self.child = Some(child);
     }
 
     /// Kills the process, as a power cut does.
