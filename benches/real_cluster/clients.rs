@@ -51,9 +51,10 @@ pub(crate) async fn measure(bench: &Bench) {
         let (read, cpu) = (seconds(|one| one.read, row), seconds(|one| one.cpu, row));
         let memory = |of: fn((u64, u64)) -> u64| {
             let values: Vec<u64> = row.iter().filter_map(|one| one.memory.map(of)).collect();
-            (!values.is_empty())
-                .then(|| format!("{} MiB", median(values)))
-                .unwrap_or_default()
+            match values.is_empty() {
+                true => String::new(),
+                false => format!("{} MiB", median(values)),
+            }
         };
         let (resident, peak) = (memory(|(resident, _)| resident), memory(|(_, peak)| peak));
         println!(

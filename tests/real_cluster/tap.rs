@@ -214,11 +214,7 @@ async fn forward(state: Arc<State>, request: Request<Incoming>) -> Result<Respon
         let uri = format!("{}?{}", exchange.path, query.finish());
         parts.uri = PathAndQuery::try_from(uri).unwrap().into();
     }
-    let body = body
-        .collect()
-        .await
-        .map_err(|error| kube::Error::HyperError(error))?
-        .to_bytes();
+    let body = body.collect().await.map_err(kube::Error::HyperError)?.to_bytes();
     // A server that cannot be reached breaks the connection here, too.
     let answer = state
         .upstream

@@ -242,7 +242,7 @@ pub(crate) fn client(url: &str, authority_pem: Option<&str>, token: Option<&str>
     // It would hide failures from the tests.
     config.default_retry = false;
     // Without an authority no certificate is trusted; plain HTTP needs none.
-    config.root_cert = Some(authority_pem.map(|pem| certificates::der(pem)).into_iter().collect());
+    config.root_cert = Some(authority_pem.map(certificates::der).into_iter().collect());
     config.auth_info = AuthInfo {
         token: token.map(|token| token.to_owned().into()),
         ..AuthInfo::default()
