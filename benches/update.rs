@@ -9,6 +9,7 @@
 mod support;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use job_watch::decode::{watch_frame, watch_line};
 use job_watch::model;
 use k8s_openapi::api::{batch, core};
 use support::tracking::{
@@ -61,5 +62,27 @@ fn compare<Lean: model::Watched, Full: serde::de::DeserializeOwned>(
     group.finish();
 }
 
-criterion_group!(benches, updates);
+/// Every recorded event of a kind, in both forms.
+fn forms(criterion: &mut Criterion) {
+    let events = support::both_forms();
+    form::<model::Job>(criterion, "recorded_job", &events);
+    form::<model::Pod>(criterion, "recorded_pod", &events);
+}
+
+fn form<T: model::Watched>(criterion: &mut Criterion, kind: &str, events: &[(Vec<u8>, Vec<u8>)]) {
+    let is_of_kind = |frame: &[u8]| watch_frame::<T>(frame, None).is_ok();
+    let events: Vec<_> = events.iter().filter(|(_, frame)| is_of_kind(frame)).collect();
+    let mut group = criterion.benchmark_group(kind);
+    group.throughput(Throughput::Elements(1));
+    let mut next = events.iter().cycle();
+    group.bench_function("decode_json", |b| {
+        b.iter(|| watch_line::<T>(&next.next().unwrap().0).unwrap());
+    });
+    group.bench_function("decode_protobuf", |b| {
+        b.iter(|| watch_frame::<T>(&next.next().unwrap().1, None).unwrap());
+    });
+    group.finish();
+}
+
+criterion_group!(benches, updates, forms);
 criterion_main!(benches);

@@ -12,8 +12,8 @@ pub(crate) mod stats;
 pub(crate) mod tls;
 pub(crate) mod tracking;
 
-use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
 
 /// A Job of one Pod that runs for a while and fails, in the words of a real API server.
 const RECORDING: &str = "deadline-seed";
@@ -69,6 +69,51 @@ impl Recorded {
         };
         [phase(r#""phase":"Pending""#), phase(r#""phase":"Running""#)].map(|pod| copy(pod, number))
     }
+}
+
+/// Every event of the corpus as a line of a watch, and as a frame in protobuf.
+pub(crate) fn both_forms() -> Vec<(Vec<u8>, Vec<u8>)> {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let unpacked = |path: &Path| {
+        let mut bytes = Vec::new();
+        let file = std::fs::File::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        flate2::read::GzDecoder::new(file).read_to_end(&mut bytes).unwrap();
+        bytes
+    };
+    let entries = std::fs::read_dir(here.join("tests/corpus")).unwrap();
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "gz"));
+    paths.sort();
+    let recorded = paths.iter().flat_map(|path| {
+        String::from_utf8(unpacked(path))
+            .unwrap()
+            .lines()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    });
+    let lines = recorded.map(|recorded| {
+        format!(
+            "{{{}",
+            recorded
+                .split_once(r#""resource":"#)
+                .unwrap()
+                .1
+                .split_once(',')
+                .unwrap()
+                .1
+        )
+        .into_bytes()
+    });
+    let stream = unpacked(&here.join("jobs/watch/tests/protobuf/corpus.frames.gz"));
+    let (mut rest, mut frames) = (&*stream, Vec::new());
+    while let Some((length, after)) = rest.split_first_chunk::<4>() {
+        let (frame, after) = after.split_at(u32::from_be_bytes(*length) as usize);
+        frames.push(frame.to_vec());
+        rest = after;
+    }
+    let lines: Vec<Vec<u8>> = lines.collect();
+    assert_eq!(lines.len(), frames.len());
+    lines.into_iter().zip(frames).collect()
 }
 
 /// A line of a watch.
