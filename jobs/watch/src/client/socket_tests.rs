@@ -11,7 +11,7 @@ async fn pair() -> (TcpSocket, TcpStream) {
     (TcpSocket::new(socket.unwrap()), peer.unwrap().0)
 }
 
-/// What has arrived, once something has.
+/// Waits for data, and returns it.
 async fn arrived(socket: &mut TcpSocket) -> Vec<u8> {
     let mut buffer = [0; 64];
     loop {

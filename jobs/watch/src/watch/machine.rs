@@ -149,7 +149,7 @@ impl Machine {
         Ok(())
     }
 
-    /// The current list starts again; a watch goes on.
+    /// The current list restarts; a watch stays open.
     pub fn restart_list(&mut self) {
         if let Phase::Stream { .. } = self.phase {
             self.phase = Phase::List;

@@ -68,7 +68,7 @@ async fn streams_a_list_and_watches_on_its_connection() {
 #[tokio::test(start_paused = true)]
 async fn a_resumed_watch_follows_its_streamed_list() {
     let api = server("v1.34.1");
-    // What follows the list on its connection is replayed with the rest.
+    // The changes after the list, on its connection, are replayed with the rest.
     let chunk = [&*job("ADDED", "b", 4), &end(9), &job("ADDED", "c", 10)];
     api.then(STREAM, [Reply::Stream(vec![data(&chunk), Piece::Hang])]);
     let changes = [&*job("ADDED", "a", 6), &job("DELETED", "a", 8), &job("ADDED", "c", 10)];
