@@ -4,8 +4,9 @@ use bytes::{Bytes, BytesMut};
 use jiff::Timestamp;
 use job_event::Uid;
 use job_event::notice::MissReason;
+use job_watch::Kind;
 
-use super::super::{AnnouncedRuns, Checkpoint, CronJobMark, FinishedJob, Mark, Marks, StallMark};
+use super::super::{AnnouncedRuns, Checkpoint, CronJobMark, FinishedJob, Mark, Marks, StallMark, StoredPosition};
 use crate::outbox::AckState;
 
 const NOW: Timestamp = Timestamp::constant(1_795_450_476, 0);
@@ -90,7 +91,7 @@ fn marks_survive_a_restart() {
     let read = decode(bytes.clone());
     assert_eq!(read.marks, example());
     assert_eq!(decode(read.clone().encode(NOW)).marks, example());
-    assert_eq!(bytes[0], 3);
+    assert_eq!(bytes[0], 4);
 }
 
 #[test]
@@ -128,15 +129,54 @@ fn version_two_has_no_marks() {
     let mut old = large(10, 0, 0, 0);
     let mut bytes = old.encode(NOW).to_vec();
     bytes[0] = 2;
-    bytes.truncate(bytes.len() - 5 * 4);
+    // The number of watches, and the marks.
+    bytes.truncate(bytes.len() - 2 - 5 * 4);
     let read = decode(bytes.into());
     assert_eq!((read.reported.len(), &read.marks), (10, &Marks::default()));
     assert!(read.lists(&Uid::from_bytes([0; 16])));
 }
 
 #[test]
+fn version_three_has_no_positions() {
+    let mut bytes = checkpoint(example()).encode(NOW).to_vec();
+    bytes[0] = 3;
+    // After the version, the time, and the numbers of scopes and of late Jobs.
+    bytes.drain(1 + 8 + 2 + 4..1 + 8 + 2 + 4 + 2);
+    let read = decode(bytes.into());
+    assert_eq!((&read.marks, &*read.positions), (&example(), &[][..]));
+}
+
+#[test]
+fn positions_survive_a_restart() {
+    let position = |kind, scope: &str, version| StoredPosition {
+        kind,
+        scope: scope.into(),
+        version,
+    };
+    let positions = [
+        position(Kind::Jobs, "", 7),
+        position(Kind::Pods, "", u64::MAX),
+        position(Kind::Jobs, "team-a", 9),
+    ];
+    let mut stored = checkpoint(example());
+    stored.set_positions(positions.to_vec());
+    assert!(stored.has_new_positions());
+    let mut read = decode(stored.encode(NOW));
+    assert!(!stored.has_new_positions());
+    assert_eq!((&read.marks, &*read.positions), (&example(), &positions[..]));
+    read.set_positions(positions.to_vec());
+    assert!(!read.has_new_positions(), "nothing has changed");
+}
+
+#[test]
 fn truncated_marks_are_errors() {
-    let bytes = checkpoint(example()).encode(NOW);
+    let mut stored = checkpoint(example());
+    stored.set_positions(vec![StoredPosition {
+        kind: Kind::Pods,
+        scope: "a".into(),
+        version: 7,
+    }]);
+    let bytes = stored.encode(NOW);
     for length in 0..bytes.len() {
         let error = Checkpoint::decode(bytes.slice(..length), CAPACITY).unwrap_err();
         assert!(error.to_string().contains("truncated"), "{length}: {error}");
