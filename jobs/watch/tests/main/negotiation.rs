@@ -29,7 +29,12 @@ struct Watching {
 }
 
 impl Watching {
+    /// Lists in pages.
     fn start(simulator: &Simulator) -> Self {
+        Watching::with(simulator, StreamingLists::never())
+    }
+
+    fn with(simulator: &Simulator, streaming: StreamingLists) -> Self {
         let (sender, updates) = mpsc::channel(16);
         let mut config = kube::Config::new(simulator.url().parse().unwrap());
         // As the collector's own client: a retry inside of it hides errors.
@@ -40,7 +45,7 @@ impl Watching {
             updates: sender,
             first_list: CancellationToken::new(),
             resume: None,
-            streaming: StreamingLists::of(SharedVersion::default()),
+            streaming,
             coalesce: COALESCE,
             random: Random::seeded(1),
         };
@@ -121,6 +126,31 @@ async fn every_kind_of_server_gives_the_same_updates() {
         assert_eq!(watching.until("a", 3).await, ["changed a 3"], "{protobuf:?}");
         assert_eq!(watching.until("a", 3).await, ["deleted a 3"], "{protobuf:?}");
         assert_eq!(requests(&simulator), (lists, watches), "{protobuf:?}");
+        watching.task.abort();
+        simulator.shutdown().await;
+    }
+}
+
+#[tokio::test]
+async fn a_streaming_list_of_every_kind_of_server_gives_the_same_updates() {
+    for (protobuf, requested) in [
+        (ProtobufSupport::Served, 1),
+        (ProtobufSupport::Missing, 1),
+        (ProtobufSupport::Refused, 2),
+        (ProtobufSupport::Mangled, 2),
+        (ProtobufSupport::MangledWatches, 2),
+    ] {
+        let simulator = started(protobuf).await;
+        let mut watching = Watching::with(&simulator, StreamingLists::of(SharedVersion::default()));
+        assert_eq!(watching.until("a", 0).await, ["list", "listed a 0"], "{protobuf:?}");
+        simulator.store().update(Resource::Jobs, job("a", 3)).unwrap();
+        let seen = watching.until("a", 3).await;
+        // The change may be a part of the list.
+        assert!(
+            seen == ["end", "changed a 3"] || seen == ["listed a 3"],
+            "{protobuf:?} {seen:?}"
+        );
+        assert_eq!(requests(&simulator), (0, requested), "{protobuf:?}");
         watching.task.abort();
         simulator.shutdown().await;
     }
