@@ -76,6 +76,14 @@ impl EventReader {
         }
     }
 
+    /// The form of the events.
+    pub fn format(&self) -> WireFormat {
+        match self {
+            EventReader::Lines(_) => WireFormat::Json,
+            EventReader::Frames(_) => WireFormat::Protobuf,
+        }
+    }
+
     /// True if the stream ended inside an event.
     pub fn is_cut(&self) -> bool {
         match self {

@@ -26,6 +26,7 @@ impl<T: Watched> Run<T> {
         let request = self.api.target.stream(length.as_secs(), self.negotiation.encoding());
         let response = send(&self.api.client, request).await?;
         let mut stream = Stream::new(response, length, self.api.coalesce);
+        self.negotiation.opened(stream.events.format());
         stream.patience = Some(SILENCE);
         Ok(State::Watching(Box::new(stream)))
     }

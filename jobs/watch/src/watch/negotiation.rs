@@ -13,6 +13,8 @@ const CUTS: u32 = 3;
 #[derive(Debug)]
 pub(super) struct Negotiation {
     encoding: WireFormat,
+    /// The form of the last stream.
+    opened: WireFormat,
     /// Streams in a row that ended, or stopped, inside of an event.
     cuts: u32,
 }
@@ -22,6 +24,7 @@ impl Negotiation {
     pub(super) fn new() -> Self {
         Negotiation {
             encoding: WireFormat::Protobuf,
+            opened: WireFormat::Json,
             cuts: 0,
         }
     }
@@ -29,6 +32,11 @@ impl Negotiation {
     /// The form of the next request.
     pub(super) fn encoding(&self) -> WireFormat {
         self.encoding
+    }
+
+    /// Records the form of a stream that was opened: a server without protobuf answers with JSON.
+    pub(super) fn opened(&mut self, format: WireFormat) {
+        self.opened = format;
     }
 
     /// Records an event that was read.
@@ -49,7 +57,7 @@ impl Negotiation {
                 in_band: false,
                 ..
             } => true,
-            WatchError::Cut | WatchError::Slow(_) => {
+            WatchError::Cut | WatchError::Slow(_) if self.opened == WireFormat::Protobuf => {
                 self.cuts += 1;
                 self.cuts >= CUTS
             }
@@ -113,6 +121,10 @@ mod tests {
     #[test]
     fn switches_where_streams_keep_ending_inside_of_an_event() {
         let mut negotiation = Negotiation::new();
+        for _ in 0..3 {
+            assert!(!negotiation.failed(&WatchError::Cut), "of a stream in JSON");
+        }
+        negotiation.opened(WireFormat::Protobuf);
         let slow = WatchError::Slow(Duration::from_secs(60));
         assert!(!negotiation.failed(&WatchError::Cut) && !negotiation.failed(&slow));
         negotiation.received();

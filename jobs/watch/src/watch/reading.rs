@@ -23,6 +23,7 @@ impl<T: Watched> Run<T> {
         let request = self.api.target.watch(version, timeout.as_secs(), encoding);
         let response = send(&self.api.client, request).await?;
         let mut stream = Stream::new(response, timeout, self.api.coalesce);
+        self.negotiation.opened(stream.events.format());
         stream.patience = patience;
         stream.works = self.machine.failures() == 0 && self.gaps.is_connected();
         self.gaps.received(stream.began);

@@ -161,7 +161,7 @@ fn not_streamed() -> Vec<(Reply, Vec<&'static str>)> {
     vec![
         (status(422, None), vec![]),
         (status(400, None), vec![]),
-        (status(406, None), vec![]),
+        (status(405, None), vec![]),
         (Reply::Stream(vec![ends.clone()]), vec![]),
         (Reply::Stream(vec![object(), ends]), vec!["list", "listed a"]),
         (Reply::Stream(vec![Piece::Hang]), vec![]),
