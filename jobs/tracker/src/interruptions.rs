@@ -1,4 +1,4 @@
-//! Jobs whose end was not seen wait for their Events while the watch of these fails.
+//! Lists and watches that fail. Meanwhile Jobs whose end was not seen wait for their Events, and no notice is sent.
 
 use std::collections::{HashMap, HashSet};
 
@@ -33,6 +33,11 @@ impl Interruptions {
         }
     }
 
+    /// The sources that fail or have recovered.
+    fn sources(&self) -> impl Iterator<Item = Source> {
+        self.lasting.iter().chain(self.recovered.keys()).copied()
+    }
+
     /// True if what this source missed may still arrive.
     fn is_behind(&self, source: Source, now: Timestamp) -> bool {
         let arrives = |at: &Timestamp| {
@@ -44,6 +49,16 @@ impl Interruptions {
 }
 
 impl Tracker {
+    /// True if a watch of these kinds fails, or has recovered moments ago, so that changes may be unobserved. A forbidden one has
+    /// none to observe.
+    pub fn is_behind(&self, kinds: &[Kind], now: Timestamp) -> bool {
+        self.interruptions.sources().any(|source| {
+            kinds.contains(&source.kind)
+                && !self.forbidden.contains(&source)
+                && self.interruptions.is_behind(source, now)
+        })
+    }
+
     /// When to look again at a Job that is due, if the Event about its end may still arrive.
     pub(super) fn waits_for_events(&mut self, uid: Uid, now: Timestamp) -> Option<Timestamp> {
         let Some(JobEntry::Live(record)) = self.jobs.get_mut(&uid) else {

@@ -227,7 +227,7 @@ mod tests {
         let late = received(&mut sender, &mut receiver, Duration::from_millis(1)).await;
         assert_eq!(late.len(), 4);
         late.into_iter().for_each(|batch| batch.ack.delivered());
-        assert_eq!(received(&mut sender, &mut receiver, second * 2).await.len(), 2);
+        assert_eq!(received(&mut sender, &mut receiver, second * 3).await.len(), 2);
         assert!(sender.is_idle());
     }
 

@@ -6,6 +6,7 @@ use collector_data::Outcome;
 use jiff::Timestamp;
 use job_event::{Notice, Uid};
 use job_tracker::InvalidAnnotation;
+use job_watch::Kind;
 use tokio::time::{Instant, sleep};
 
 use crate::session::JobSession;
@@ -44,9 +45,10 @@ impl JobSession {
         self.may_notice().then(|| self.tracker.next_notice(now))?
     }
 
-    /// False while a list is incomplete or a watch is silent: a Job that has made progress unobserved would be a false alarm.
+    /// False while a list is incomplete, or a watch fails or is silent: a Job that has made progress unobserved would be a false alarm.
     fn may_notice(&self) -> bool {
-        self.is_current && self.watches.all_listed()
+        let is_behind = || self.tracker.is_behind(&[Kind::Jobs, Kind::Pods], (self.clock)());
+        self.is_current && self.watches.all_listed() && !is_behind()
     }
 
     fn may_report(&self) -> bool {

@@ -152,13 +152,15 @@ impl JobSession {
     }
 
     pub(crate) fn observe(&mut self, updates: impl IntoIterator<Item = SourceUpdate>) {
-        let (now, clock) = (Instant::now(), (self.clock)());
+        let (now, mut clock) = (Instant::now(), (self.clock)());
         for update in updates {
             if let Some((source, observation)) = self.watches.observe(update, now) {
                 if let (Kind::Jobs, Observation::ReplayEnds { complete: true }) = (source.kind, &observation) {
                     self.downtime_ends(Recovery::Resumed);
                 }
                 self.tracker.apply(source, observation, clock);
+                // Jobs are reported in the order in which their verdicts arrive, those of one tick too.
+                clock = clock.checked_add(SignedDuration::from_nanos(1)).unwrap_or(clock);
             }
         }
         self.log_invalid_annotations();
