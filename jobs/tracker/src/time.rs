@@ -43,6 +43,9 @@ pub(crate) fn later(time: Timestamp, by: SignedDuration) -> Timestamp {
     time.checked_add(by).unwrap_or(Timestamp::MAX)
 }
 
+/// Verdicts that arrive together are nanoseconds apart, which keeps their order, so a deadline may lie that much farther ahead.
+const SLACK: SignedDuration = SignedDuration::from_millis(1);
+
 /// Takes an entry whose deadline has come. Deadlines lie at most `wait` ahead; one that is farther away was set before the
 /// clock was set back, and has come as well.
 pub(crate) fn pop_due<T: Copy + Ord>(
@@ -53,7 +56,7 @@ pub(crate) fn pop_due<T: Copy + Ord>(
     if deadlines.first()?.0 <= now {
         return deadlines.pop_first().map(|(_, entry)| entry);
     }
-    let is_far = deadlines.last()?.0.duration_since(now) > wait;
+    let is_far = deadlines.last()?.0.duration_since(now) > wait + SLACK;
     is_far.then(|| deadlines.pop_last())?.map(|(_, entry)| entry)
 }
 
