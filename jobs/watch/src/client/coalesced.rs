@@ -3,8 +3,7 @@
 //! While ticks are on, the first arrival after quiet is read at once. After a second one within a tick the connection is read
 //! at the next ticks only, and the runtime does not poll it meanwhile; some ticks without data end that, and so does one with
 //! very much: a first list must not wait for room in the buffers of the kernel. All connections of a client share the times of
-//! their ticks. Ticks are on while a connection carries a watch: everything else, such as the pages
-//! of a list, is read as it arrives.
+//! their ticks. Ticks are on while a connection carries a watch. Other replies, such as pages, are read on arrival.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;

@@ -77,8 +77,8 @@ pub(super) fn fallback(failure: &WatchError) -> Option<Fallback> {
             ..
         }
         | WatchError::NotStreamed(_) => Some(Fallback::AllLists),
-        // A list in pages decides: RBAC may allow it, and it does not need the watch cache, from which most errors inside
-        // of a stream come.
+        // A list in pages decides. RBAC may allow it, and it does not need the watch cache, the origin of most errors that a
+        // stream reports.
         WatchError::Status { code: 403 | 404, .. } | WatchError::Status { in_band: true, .. } | WatchError::Slow(_) => {
             Some(Fallback::ThisList)
         }
