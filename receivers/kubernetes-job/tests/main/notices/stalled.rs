@@ -9,9 +9,9 @@ use job_event::attributes as attr;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::{body, gauge, kill, list, minutes, next, next_delivered, second, start, text, time};
+use super::{body, change, gauge, kill, list, minutes, next, next_delivered, second, start, text, time};
 use crate::support::running::{id, run, run_with};
-use crate::support::{Api, Reply};
+use crate::support::{Api, Piece, Reply};
 
 const JOBS: &str = "/jobs?";
 const PODS: &str = "/pods?";
@@ -178,6 +178,25 @@ async fn no_stall_while_pods_are_not_watched() {
     api.then(JOBS, [list(&[job("a")])]);
     api.then("/jobs?watch=true", minutes("Job", None));
     api.then("job-name&watch=true", std::iter::repeat_n(Reply::Refused, 10_000));
+    api.then(PODS, [list(&[pod("a", None)])]);
+    let mut run = run(api.client(), "{}").await;
+    run.no_event_for(Duration::from_secs(1800)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_stall_while_the_watch_of_pods_fails() {
+    let api = Api::new();
+    api.then(JOBS, [list(&[job("a")])]);
+    api.then("/jobs?watch=true", minutes("Job", None));
+    let pods = "job-name&watch=true";
+    api.then(pods, minutes("Pod", None).into_iter().take(1));
+    let breaks = vec![Piece::Wait(Duration::from_secs(30)), Piece::Reset];
+    api.then(pods, [Reply::Stream(breaks)]);
+    // A stall is due after 120 s. The watch fails from 90 s on, for 30 s to 60 s, and then shows that the container runs.
+    api.then(pods, std::iter::repeat_n(Reply::Refused, 22));
+    let runs = change(100, pod("a", Some(100)));
+    api.then(pods, [Reply::Stream(vec![runs, Piece::Wait(Duration::from_secs(60))])]);
+    api.then(pods, minutes("Pod", None));
     api.then(PODS, [list(&[pod("a", None)])]);
     let mut run = run(api.client(), "{}").await;
     run.no_event_for(Duration::from_secs(1800)).await;
