@@ -79,8 +79,9 @@ pub(crate) struct FinishedJob {
     /// How many seconds later its last Pod was gone, or the Job itself: its controller writes nothing more about it.
     pub(crate) over: Option<u32>,
     pub(crate) state: AckState,
-    /// When it was observed as finished, by the local clock, seconds since 1970. Not stored.
-    pub(crate) observed: i64,
+    /// When it was observed as finished, by the local clock, seconds since 1970. Not stored. With 32 bits it takes no room beside
+    /// the other fields, and there may be 32,768 Jobs.
+    pub(crate) observed: u32,
 }
 
 /// The version up to which one watch had observed everything.
@@ -98,7 +99,7 @@ impl FinishedJob {
             at: at.as_second(),
             over: None,
             state,
-            observed,
+            observed: u32::try_from(observed.max(0)).unwrap_or(u32::MAX),
         }
     }
 }

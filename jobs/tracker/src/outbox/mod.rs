@@ -92,7 +92,7 @@ impl Outbox {
         let pending = self.pending.values();
         let acknowledged = self.checkpoint.reported.values();
         let unstored = pending.chain(acknowledged.filter(|job| job.state != AckState::Stored));
-        unstored.map(|job| job.observed).min()
+        unstored.map(|job| job.observed.into()).min()
     }
 
     /// Where the next process resumes its watches.
