@@ -72,6 +72,9 @@ pub(crate) enum Mark {
     /// A recovery was reported.
     Recovered {
         job: u64,
+        /// How many causes had been reported, recovered ones included. Another process may report one more before this event is
+        /// acknowledged.
+        causes: usize,
         /// True if the Job has ended, so that nothing more is reported about it.
         is_over: bool,
     },
@@ -85,17 +88,11 @@ impl Marks {
         self.withdraw(&mark);
         match mark {
             Mark::Stalled { job, cause, since } => self.open_stall(job, cause, since),
-            Mark::Recovered { job, is_over: true } => {
-                self.forget_announced(job);
+            Mark::Recovered { job, is_over: true, .. } => {
+                self.announced_stalls.retain(|(uid, _), _| *uid != job);
                 self.stalls.remove(&job);
             }
-            Mark::Recovered { job, is_over: false } => {
-                self.forget_announced(job);
-                if let Some(stall) = self.stalls.get_mut(&job) {
-                    stall.is_open = false;
-                    stall.recovered = stall.causes.len();
-                }
-            }
+            Mark::Recovered { job, causes, .. } => self.recover(job, causes),
             Mark::Missed { cronjob, slot } => {
                 let cronjob = self.cronjobs.entry(cronjob).or_default();
                 cronjob.slot = cronjob.slot.max(slot);
@@ -114,8 +111,14 @@ impl Marks {
         }
     }
 
-    fn forget_announced(&mut self, job: u64) {
-        self.announced_stalls.retain(|(uid, _), _| *uid != job);
+    /// A recovery from the first `causes` of a Job was reported.
+    fn recover(&mut self, job: u64, causes: usize) {
+        let Some(stall) = self.stalls.get_mut(&job) else { return };
+        stall.recovered = stall.recovered.max(causes.min(stall.causes.len()));
+        stall.is_open = stall.recovered < stall.causes.len();
+        let recovered = stall.causes.get(..stall.recovered).unwrap_or_default();
+        self.announced_stalls
+            .retain(|(uid, cause), _| *uid != job || !recovered.contains(cause));
     }
 
     /// Another process announced these stalls, and may have reported them: they are reported again while they last, and a

@@ -121,7 +121,37 @@ fn announced_stalls_of_a_former_process_are_open() {
     assert_eq!(read.stalls[&1].causes, ["ImagePull".into()]);
     assert_eq!((read.stalls[&1].since, read.stalls[&1].is_open), (1000, true));
     assert!(!read.covers(&stalled), "it is reported again while it lasts");
-    assert!(!read.covers(&Mark::Recovered { job: 1, is_over: false }));
+    let recovered = Mark::Recovered {
+        job: 1,
+        causes: 1,
+        is_over: false,
+    };
+    assert!(!read.covers(&recovered));
+}
+
+#[test]
+fn a_recovery_covers_the_causes_that_were_reported_before_it() {
+    let stalled = |cause: &str| Mark::Stalled {
+        job: 1,
+        cause: cause.into(),
+        since: 1000,
+    };
+    let recovered = |causes| Mark::Recovered {
+        job: 1,
+        causes,
+        is_over: false,
+    };
+    let mut marks = Marks::default();
+    marks.apply(stalled("ImagePull"));
+    // Meanwhile another process has reported one more, which this one does not know to be acknowledged.
+    marks.announce(&stalled("ContainerConfig"), None);
+    marks.resume_announced();
+    marks.apply(recovered(1));
+    assert_eq!((marks.stalls[&1].recovered, marks.stalls[&1].is_open), (1, true));
+    assert!(marks.announces(&stalled("ContainerConfig")), "it is reported again");
+    marks.apply(recovered(2));
+    assert_eq!((marks.stalls[&1].recovered, marks.stalls[&1].is_open), (2, false));
+    assert!(!marks.announces(&stalled("ContainerConfig")));
 }
 
 #[test]

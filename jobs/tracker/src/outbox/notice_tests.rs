@@ -47,6 +47,7 @@ fn recovered() -> Case {
     };
     let mark = Mark::Recovered {
         job: JOB,
+        causes: 1,
         is_over: false,
     };
     (Notice::Recovered(Box::new(recovered)), mark)

@@ -196,6 +196,7 @@ impl Tracker {
         };
         let mark = Mark::Recovered {
             job: uid.short(),
+            causes: open.causes.len(),
             is_over: false,
         };
         Next::Report(next, Notice::Recovered(Box::new(recovered)), mark)

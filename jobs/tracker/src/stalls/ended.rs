@@ -100,6 +100,7 @@ impl Tracker {
             };
             let mark = Mark::Recovered {
                 job: ended.uid.short(),
+                causes: open.causes.len(),
                 is_over: true,
             };
             return Some((Notice::Recovered(Box::new(recovered)), mark));

@@ -241,15 +241,28 @@ impl Script {
     }
 }
 
+fn play(steps: Vec<Step>) {
+    let mut script = Script::new();
+    for step in steps {
+        script.step(step);
+    }
+    script.finish();
+}
+
+/// A replica reports a recovery, which is acknowledged after another one has reported one more stall.
+#[test]
+fn a_late_acknowledgement_of_a_recovery() {
+    let mut steps = vec![Step::Stick(2, 0), Step::Wait(60), Step::Acknowledge(false)];
+    steps.extend([Step::Run(2), Step::Wait(5), Step::TakeOver]);
+    steps.extend([Step::Stick(2, 1), Step::Wait(60), Step::TakeOver, Step::Run(2)]);
+    play(steps);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn reports_each_stall_and_recovery_once(steps in steps()) {
-        let mut script = Script::new();
-        for step in steps {
-            script.step(step);
-        }
-        script.finish();
+        play(steps);
     }
 }
