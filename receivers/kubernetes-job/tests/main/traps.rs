@@ -364,3 +364,22 @@ async fn waits_for_events_while_their_watch_fails() {
         running.no_event_for(HOUR).await;
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn verdicts_that_arrive_together_keep_their_order() {
+    let api = Api::new();
+    // Not the order of their UIDs.
+    let uids = ["u5", "u1", "u4", "u2", "u3"];
+    let lines = uids.iter().zip(6..).map(|(uid, version)| {
+        let event = json!({"type": "MODIFIED", "object": job(uid, version, true)});
+        format!("{event}\n")
+    });
+    api.then(LIST, [list(5, "", &[])]);
+    api.then(WATCH, [watch([seconds(1), Piece::Data(lines.collect())], Piece::Hang)]);
+    let mut running = run(api.client(), "{}").await;
+    let mut reported = Vec::new();
+    for _ in uids {
+        reported.push(running.next_event().await.job.uid.to_string());
+    }
+    assert_eq!(reported, uids);
+}
