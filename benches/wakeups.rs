@@ -1,11 +1,14 @@
-//! How often the whole collector wakes up, and its processor time, at 300 updates a second and at rest: with and without
-//! ticks, both beside the same simulated API server behind TLS. Linux only: it reads `/proc`.
+//! How often the whole collector wakes up, and its processor time, at 300 updates a second and at rest: with several values
+//! of `watch::coalesce`, all beside the same simulated API server behind TLS. Linux only: it reads `/proc`. Options after `--`:
+//! `--ticks 25ms,200ms` (`0s,25ms`), `--jobs N` (1,000).
 #![allow(
     clippy::print_stdout,
     clippy::unwrap_used,
     reason = "a benchmark prints, and may end with a panic"
 )]
 
+#[path = "support/arguments.rs"]
+mod arguments;
 mod support;
 
 use std::path::Path;
@@ -21,8 +24,6 @@ use tokio::time::{Instant, MissedTickBehavior};
 /// The lists and watches of the receiver.
 const WATCHES: usize = 8;
 const PER_SECOND: u32 = 300;
-/// The values of `watch::coalesce` to compare.
-const TICKS: [&str; 2] = ["0s", "25ms"];
 
 /// The size of a run.
 struct Scale {
@@ -44,7 +45,7 @@ async fn main() {
     let at_full_scale = std::env::args().any(|argument| argument == "--bench");
     let scale = match at_full_scale {
         true => Scale {
-            jobs: 1_000,
+            jobs: arguments::number("--jobs").unwrap_or(1_000),
             rounds: 3,
             busy: 10,
             idle: Duration::from_secs(20),
@@ -68,11 +69,14 @@ async fn main() {
     let intake = OtlpIntake::start(None).await.unwrap();
     let kubeconfig = folder.join("kubeconfig.yaml");
     tls::relay(api.address(), &kubeconfig).await;
-    let mut collectors = TICKS.map(|coalesce| {
-        let config = folder.join(format!("pipeline-{coalesce}.yaml"));
+    let ticks = arguments::text("--ticks").unwrap_or_else(|| "0s,25ms".into());
+    let ticks: Vec<&str> = ticks.split(',').collect();
+    let start = |(number, coalesce): (usize, &&str)| {
+        let config = folder.join(format!("pipeline-{number}.yaml"));
         std::fs::write(&config, pipeline(&kubeconfig, &intake.url(), coalesce)).unwrap();
-        Collector::start(&config, &folder.join(format!("collector-{coalesce}.log")))
-    });
+        Collector::start(&config, &folder.join(format!("collector-{number}.log")))
+    };
+    let mut collectors: Vec<Collector> = ticks.iter().enumerate().map(start).collect();
     while api.open_watches() < WATCHES * collectors.len() {
         collectors.iter_mut().for_each(Collector::assert_running);
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -88,12 +92,12 @@ async fn main() {
     for (kind, resource, versions) in kinds {
         println!("{PER_SECOND} updates of {kind}s a second, each round {} s", scale.busy);
         for _ in 0..scale.rounds {
-            let before = collectors.each_ref().map(spent);
+            let before: Vec<Spent> = collectors.iter().map(spent).collect();
             let updates = update(&api, &scale, |number, version| {
                 (resource, versions(&recorded, number)[version].clone())
             });
             let updates = updates.await;
-            for ((collector, before), coalesce) in collectors.iter().zip(before).zip(TICKS) {
+            for ((collector, before), coalesce) in collectors.iter().zip(before).zip(&ticks) {
                 let Spent { cpu, switches } = since(collector, &before);
                 let each = cpu.as_secs_f64() * 1e6 / f64::from(updates);
                 let switches = switches as f64 / f64::from(scale.busy);
@@ -106,16 +110,16 @@ async fn main() {
     println!("idle, {} running Jobs, each with a Pod", scale.jobs);
     tokio::time::sleep(Duration::from_secs(1)).await;
     for _ in 0..scale.rounds {
-        let before = collectors.each_ref().map(spent);
+        let before: Vec<Spent> = collectors.iter().map(spent).collect();
         tokio::time::sleep(scale.idle).await;
-        for ((collector, before), coalesce) in collectors.iter().zip(before).zip(TICKS) {
+        for ((collector, before), coalesce) in collectors.iter().zip(before).zip(&ticks) {
             let Spent { cpu, switches } = since(collector, &before);
             let share = cpu.as_secs_f64() / scale.idle.as_secs_f64() * 100.0;
             let switches = switches as f64 / scale.idle.as_secs_f64();
             println!("  coalesce {coalesce:>5}: {share:>6.3} % of a core, {switches:>4.1} wake-ups a second");
         }
     }
-    prove_that_they_watched(&api, &intake, &recorded).await;
+    prove_that_they_watched(&api, &intake, &recorded, ticks.len()).await;
 }
 
 /// Updates objects at the pace of a large cluster; returns how many.
@@ -133,10 +137,10 @@ async fn update(api: &Simulator, scale: &Scale, object: impl Fn(usize, usize) ->
 }
 
 /// A Job fails, and each collector reports it.
-async fn prove_that_they_watched(api: &Simulator, intake: &OtlpIntake, recorded: &Recorded) {
+async fn prove_that_they_watched(api: &Simulator, intake: &OtlpIntake, recorded: &Recorded, collectors: usize) {
     put(api.store(), Resource::Jobs, &recorded.failed_job(0));
     let began = Instant::now();
-    while intake.records().len() < TICKS.len() {
+    while intake.records().len() < collectors {
         assert!(
             began.elapsed() < Duration::from_secs(60),
             "each collector reports the failed Job"
