@@ -25,7 +25,7 @@ pub(crate) async fn measure(bench: &Bench, jobs: usize) {
     create_namespace(&admin, NAMESPACE).await;
     let settings = Settings {
         settle: "1s",
-        log: "info",
+        log: "debug",
         storage: Storage::File,
         ..Settings::default()
     };
@@ -45,7 +45,7 @@ pub(crate) async fn measure(bench: &Bench, jobs: usize) {
             job.fail(&admin, "BackoffLimitExceeded").await;
             tokio::time::sleep(EXISTS).await;
             job.delete(&admin).await;
-            job.uid
+            (number, job.uid)
         });
     }
     let end = begin + EVERY * u32::try_from(jobs).unwrap();
@@ -57,7 +57,9 @@ pub(crate) async fn measure(bench: &Bench, jobs: usize) {
         collector.start();
         next_kill += KILLED;
     }
-    let uids = playing.join_all().await;
+    let mut uids = playing.join_all().await;
+    uids.sort_unstable();
+    let uids: Vec<String> = uids.into_iter().map(|(_, uid)| uid).collect();
     let complete = async {
         while !uids.iter().all(|uid| events(&bench.intake).contains_key(uid)) {
             tokio::time::sleep(Duration::from_secs(1)).await;
@@ -67,7 +69,9 @@ pub(crate) async fn measure(bench: &Bench, jobs: usize) {
     let _ = tokio::time::timeout(PATIENCE, complete).await;
     collector.stop().await;
     let events = events(&bench.intake);
-    let lost = uids.iter().filter(|uid| !events.contains_key(*uid)).count();
+    let lost: Vec<usize> = (0..jobs)
+        .filter(|number| !events.contains_key(&uids[*number]))
+        .collect();
     let repeated: usize = uids
         .iter()
         .filter_map(|uid| events.get(uid))
@@ -76,5 +80,10 @@ pub(crate) async fn measure(bench: &Bench, jobs: usize) {
     let counted = failures_in(&bench.intake, NAMESPACE);
     println!("\n### Killed every {KILLED:?} for {DOWN:?} ({kills} times)\n");
     println!("| Jobs | lost | counted | events sent again |\n|---|---|---|---|");
-    println!("| {jobs} | {lost} | {counted} | {repeated} |");
+    println!("| {jobs} | {} | {counted} | {repeated} |", lost.len());
+    if !lost.is_empty() {
+        let log = bench.folder.join("killed.log");
+        std::fs::write(&log, collector.log()).unwrap();
+        println!("\nlost: {lost:?}; the log is in {}", log.display());
+    }
 }

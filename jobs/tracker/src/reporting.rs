@@ -21,7 +21,7 @@ impl Tracker {
         checkpoint.name_scopes(&scopes);
         self.outbox = Outbox::new(checkpoint);
         self.scopes = scopes;
-        self.resume_points = ResumePoints::new(self.stored_positions());
+        self.resume_points = ResumePoints::new(self.outbox.checkpoint().positions_at, self.stored_positions());
     }
 
     /// Watching begins at `now`. On the first start this time separates the Jobs that are reported from those that finished

@@ -18,6 +18,10 @@ use crate::checkpoint::StoredPosition;
 pub(crate) const RESUMED: [Kind; 2] = [Kind::Jobs, Kind::Pods];
 /// How long before a verdict its evidence is replayed, seconds. Evidence that is older is mostly in objects that still exist.
 const MARGIN: i64 = 30;
+/// Positions that are older, seconds, give way to any that come before the oldest verdict. The API server keeps the changes of 75 s, and
+/// a process that is killed again and again may never be as old as [`MARGIN`]. Source: `eventFreshDuration` in
+/// `staging/src/k8s.io/apiserver/pkg/storage/cacher/watch_cache.go`.
+const OLD: i64 = 45;
 /// How far the positions are apart that are kept, seconds.
 const SPACING: i64 = 5;
 /// How many are kept: those of 10 minutes, or of a longer time with larger distances.
@@ -28,13 +32,16 @@ const POINTS: usize = 120;
 pub(crate) struct ResumePoints {
     /// When, seconds since 1970 by the local clock, and the positions; the oldest first.
     points: VecDeque<(i64, Positions)>,
+    /// True if the first ones are those of an earlier process.
+    are_restored: bool,
 }
 
 impl ResumePoints {
-    /// Positions of an earlier process, which are before everything that this one observes.
-    pub(crate) fn new(positions: Positions) -> ResumePoints {
+    /// Positions of an earlier process at this time, seconds since 1970. They are before everything that this one observes.
+    pub(crate) fn new(at: i64, positions: Positions) -> ResumePoints {
         ResumePoints {
-            points: VecDeque::from([(i64::MIN, positions)]),
+            points: VecDeque::from([(at, positions)]),
+            are_restored: true,
         }
     }
 
@@ -42,9 +49,9 @@ impl ResumePoints {
     pub(crate) fn is_due(&self, now: i64, positions: &Positions) -> bool {
         // After a jump of the clock to the past, the later ones are useless. The first positions after a start are recorded as
         // soon as each list is complete.
-        self.points
-            .back()
-            .is_none_or(|(at, last)| now < *at || now - SPACING >= *at || last.len() < resumed(positions).count())
+        self.points.back().is_none_or(|(at, last)| {
+            now < *at || self.are_restored || now - SPACING >= *at || last.len() < resumed(positions).count()
+        })
     }
 
     /// Records the positions at `now`. `unstored` is when the oldest verdict that is not stored was observed; now, if there is none.
@@ -52,13 +59,18 @@ impl ResumePoints {
         let all: Positions = resumed(positions)
             .map(|(source, version)| (*source, *version))
             .collect();
+        // The clock of that process may have been ahead.
+        if std::mem::take(&mut self.are_restored)
+            && let Some((at, _)) = self.points.front_mut()
+        {
+            *at = (*at).min(now - SPACING);
+        }
         let is_useless = |(at, last): &(i64, Positions)| *at > now || (now - SPACING < *at && last.len() < all.len());
         while self.points.back().is_some_and(is_useless) {
             self.points.pop_back();
         }
         self.points.push_back((now, all));
-        let until = unstored.min(now).saturating_sub(MARGIN);
-        while self.points.get(1).is_some_and(|(at, _)| *at <= until) {
+        while self.has_better_first(now, unstored.min(now)) {
             self.points.pop_front();
         }
         // The first one must stay.
@@ -67,13 +79,18 @@ impl ResumePoints {
         }
     }
 
-    /// The positions at which the next process resumes.
-    pub(crate) fn first(&self) -> Option<&Positions> {
+    /// True if the second positions are better than the first ones. `unstored`: as in [`ResumePoints::record`], and not after `now`.
+    fn has_better_first(&self, now: i64, unstored: i64) -> bool {
+        let (Some((first, _)), Some((second, _))) = (self.points.front(), self.points.get(1)) else {
+            return false;
+        };
+        *second <= unstored - MARGIN || (*first < now - OLD && *second < unstored)
+    }
+
+    /// When the next process resumes, seconds since 1970, and at which positions.
+    pub(crate) fn first(&self) -> Option<&(i64, Positions)> {
         // A watch without a position in the first one was not listed then.
-        self.points
-            .iter()
-            .map(|(_, positions)| positions)
-            .find(|positions| !positions.is_empty())
+        self.points.iter().find(|(_, positions)| !positions.is_empty())
     }
 }
 
@@ -108,7 +125,7 @@ impl Tracker {
         }
         let unstored = self.outbox.oldest_unstored().unwrap_or(now);
         self.resume_points.record(now, positions, unstored);
-        let Some(first) = self.resume_points.first() else {
+        let Some((at, first)) = self.resume_points.first() else {
             return;
         };
         let stored = first.iter().map(|(source, version)| StoredPosition {
@@ -116,7 +133,7 @@ impl Tracker {
             scope: scope_name(&self.scopes, source.scope).into(),
             version: *version,
         });
-        self.outbox.set_positions(stored.collect());
+        self.outbox.set_positions(*at, stored.collect());
     }
 
     /// How an object of a watch was observed.
@@ -157,7 +174,7 @@ mod tests {
     };
 
     fn first(points: &ResumePoints) -> Option<u64> {
-        points.first()?.get(&JOBS).copied()
+        points.first()?.1.get(&JOBS).copied()
     }
 
     fn record(points: &mut ResumePoints, now: i64, unstored: i64) {
@@ -181,12 +198,12 @@ mod tests {
             points.record(now, &positions, now);
             assert!(!points.is_due(now, &positions));
         }
-        assert_eq!(points.first(), Some(&positions));
+        assert_eq!(points.first(), Some(&(1002, positions)));
     }
 
     #[test]
     fn resumes_before_the_oldest_verdict_that_is_not_stored() {
-        let mut points = ResumePoints::new(Positions::from([(JOBS, 7)]));
+        let mut points = ResumePoints::new(990, Positions::from([(JOBS, 7)]));
         for now in 1000..1030 {
             record(&mut points, now, now);
         }
@@ -198,7 +215,7 @@ mod tests {
         for now in 1100..1400 {
             record(&mut points, now, 1101);
         }
-        assert_eq!(first(&points), Some(1070));
+        assert_eq!(first(&points), Some(1100), "old positions give way");
         record(&mut points, 1400, 1400);
         assert_eq!(first(&points), Some(1370));
     }
@@ -209,8 +226,36 @@ mod tests {
         for now in 1000..100_000 {
             record(&mut points, now, 1031);
         }
-        assert_eq!(first(&points), Some(1000));
+        assert_eq!(first(&points), Some(1030));
         assert_eq!(points.points.len(), POINTS);
+    }
+
+    #[test]
+    fn positions_advance_however_short_processes_live() {
+        for life in 8..60 {
+            let (mut at, mut stored) = (0, Positions::new());
+            for start in (1000..2000).step_by(life + 2) {
+                let mut points = ResumePoints::new(at, stored);
+                let killed = start + i64::try_from(life).unwrap();
+                for now in start..killed {
+                    // Each verdict is stored after 3 s.
+                    record(&mut points, now, start.max(now - 3));
+                }
+                (at, stored) = points.first().unwrap().clone();
+                let age = killed + 2 - at;
+                assert!(age < 75, "{age} s old after {start}, killed every {life} s");
+                assert!(at < killed - 3, "before the verdicts that are not stored");
+            }
+        }
+    }
+
+    #[test]
+    fn a_position_of_a_clock_ahead_is_kept_until_verdicts_are_stored() {
+        let mut points = ResumePoints::new(5000, Positions::from([(JOBS, 7)]));
+        for now in 1000..1020 {
+            record(&mut points, now, 1000);
+        }
+        assert_eq!(first(&points), Some(7));
     }
 
     #[test]

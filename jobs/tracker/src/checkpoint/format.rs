@@ -80,6 +80,7 @@ impl Checkpoint {
         for uid in &self.late {
             bytes.put_u64(*uid);
         }
+        bytes.put_i64(self.positions_at);
         bytes.put_u16(self.positions.len().try_into().unwrap_or(u16::MAX));
         for StoredPosition { kind, scope, version } in self.positions.iter().take(u16::MAX.into()) {
             bytes.put_u8(code(*kind));
@@ -134,6 +135,7 @@ impl Checkpoint {
             checkpoint.late.insert(bytes.try_get_u64()?);
         }
         if version >= 4 {
+            checkpoint.positions_at = bytes.try_get_i64()?;
             for _ in 0..bytes.try_get_u16()? {
                 let kind = bytes.try_get_u8()?;
                 let scope = name(&mut bytes)?;

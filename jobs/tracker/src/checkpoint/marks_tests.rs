@@ -160,7 +160,7 @@ fn version_two_has_no_marks() {
     let mut bytes = old.encode(NOW).to_vec();
     bytes[0] = 2;
     // The number of watches, and the marks.
-    bytes.truncate(bytes.len() - 2 - 5 * 4);
+    bytes.truncate(bytes.len() - (8 + 2) - 5 * 4);
     let read = decode(bytes.into());
     assert_eq!((read.reported.len(), &read.marks), (10, &Marks::default()));
     assert!(read.lists(&Uid::from_bytes([0; 16])));
@@ -171,7 +171,7 @@ fn version_three_has_no_positions() {
     let mut bytes = checkpoint(example()).encode(NOW).to_vec();
     bytes[0] = 3;
     // After the version, the time, and the numbers of scopes and of late Jobs.
-    bytes.drain(1 + 8 + 2 + 4..1 + 8 + 2 + 4 + 2);
+    bytes.drain(1 + 8 + 2 + 4..1 + 8 + 2 + 4 + (8 + 2));
     let read = decode(bytes.into());
     assert_eq!((&read.marks, &*read.positions), (&example(), &[][..]));
 }
@@ -189,23 +189,27 @@ fn positions_survive_a_restart() {
         position(Kind::Jobs, "team-a", 9),
     ];
     let mut stored = checkpoint(example());
-    stored.set_positions(positions.to_vec());
+    stored.set_positions(1000, positions.to_vec());
     assert!(stored.has_new_positions());
     let mut read = decode(stored.encode(NOW));
     assert!(!stored.has_new_positions());
     assert_eq!((&read.marks, &*read.positions), (&example(), &positions[..]));
-    read.set_positions(positions.to_vec());
+    assert_eq!(read.positions_at, 1000);
+    read.set_positions(1000, positions.to_vec());
     assert!(!read.has_new_positions(), "nothing has changed");
 }
 
 #[test]
 fn truncated_marks_are_errors() {
     let mut stored = checkpoint(example());
-    stored.set_positions(vec![StoredPosition {
-        kind: Kind::Pods,
-        scope: "a".into(),
-        version: 7,
-    }]);
+    stored.set_positions(
+        1000,
+        vec![StoredPosition {
+            kind: Kind::Pods,
+            scope: "a".into(),
+            version: 7,
+        }],
+    );
     let bytes = stored.encode(NOW);
     for length in 0..bytes.len() {
         let error = Checkpoint::decode(bytes.slice(..length), CAPACITY).unwrap_err();

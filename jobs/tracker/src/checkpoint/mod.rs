@@ -38,6 +38,8 @@ pub struct Checkpoint {
     pub(crate) marks: Marks,
     /// Where the next process resumes its watches.
     pub(crate) positions: Vec<StoredPosition>,
+    /// When the watches were there, seconds since 1970.
+    pub(crate) positions_at: i64,
     /// True if they have changed since it was last encoded.
     has_new_positions: bool,
     /// Maximum number of listed reported Jobs.
@@ -123,6 +125,7 @@ impl Checkpoint {
             late: HashSet::new(),
             marks: Marks::default(),
             positions: Vec::new(),
+            positions_at: 0,
             has_new_positions: false,
             capacity,
             max_size: usize::MAX,
@@ -162,9 +165,10 @@ impl Checkpoint {
         self.has_new_positions
     }
 
-    pub(crate) fn set_positions(&mut self, positions: Vec<StoredPosition>) {
+    pub(crate) fn set_positions(&mut self, at: i64, positions: Vec<StoredPosition>) {
         self.has_new_positions |= positions != self.positions;
         self.positions = positions;
+        self.positions_at = at;
     }
 
     /// The same checkpoint, which no store has yet.

@@ -95,9 +95,9 @@ impl Outbox {
         unstored.map(|job| job.observed.into()).min()
     }
 
-    /// Where the next process resumes its watches.
-    pub(crate) fn set_positions(&mut self, positions: Vec<StoredPosition>) {
-        self.checkpoint.set_positions(positions);
+    /// Where the next process resumes its watches, and when they were there, seconds since 1970.
+    pub(crate) fn set_positions(&mut self, at: i64, positions: Vec<StoredPosition>) {
+        self.checkpoint.set_positions(at, positions);
     }
 
     /// How many Jobs may have been reported without the store knowing.
