@@ -45,20 +45,16 @@ impl ResumePoints {
         }
     }
 
-    /// True if [`ResumePoints::record`] has something to do at `now`.
-    pub(crate) fn is_due(&self, now: i64, positions: &Positions) -> bool {
+    /// True if so many positions are recorded at `now`.
+    fn is_due(&self, now: i64, count: usize) -> bool {
         // After a jump of the clock to the past, the later ones are useless. The first positions after a start are recorded as
         // soon as each list is complete.
-        self.points.back().is_none_or(|(at, last)| {
-            now < *at || self.are_restored || now - SPACING >= *at || last.len() < resumed(positions).count()
-        })
+        let is_due = |(at, last): &(i64, Positions)| now < *at || now - SPACING >= *at || last.len() < count;
+        count > 0 && self.points.back().is_none_or(is_due)
     }
 
     /// Records the positions at `now`. `unstored` is when the oldest verdict that is not stored was observed; now, if there is none.
-    pub(crate) fn record(&mut self, now: i64, positions: &Positions, unstored: i64) {
-        let all: Positions = resumed(positions)
-            .map(|(source, version)| (*source, *version))
-            .collect();
+    fn record(&mut self, now: i64, all: Positions, unstored: i64) {
         // The clock of that process may have been ahead.
         if std::mem::take(&mut self.are_restored)
             && let Some((at, _)) = self.points.front_mut()
@@ -81,10 +77,11 @@ impl ResumePoints {
 
     /// True if the second positions are better than the first ones. `unstored`: as in [`ResumePoints::record`], and not after `now`.
     fn has_better_first(&self, now: i64, unstored: i64) -> bool {
-        let (Some((first, _)), Some((second, _))) = (self.points.front(), self.points.get(1)) else {
+        let (Some((first, of_first)), Some((second, of_second))) = (self.points.front(), self.points.get(1)) else {
             return false;
         };
-        *second <= unstored - MARGIN || (*first < now - OLD && *second < unstored)
+        let is_better = *second <= unstored - MARGIN && of_second.len() >= of_first.len();
+        is_better || (*first < now - OLD && *second < unstored)
     }
 
     /// When the next process resumes, seconds since 1970, and at which positions.
@@ -92,11 +89,6 @@ impl ResumePoints {
         // A watch without a position in the first one was not listed then.
         self.points.iter().find(|(_, positions)| !positions.is_empty())
     }
-}
-
-/// The positions of the watches that resume.
-fn resumed(positions: &Positions) -> impl Iterator<Item = (&Source, &u64)> {
-    positions.iter().filter(|(source, _)| RESUMED.contains(&source.kind))
 }
 
 impl Tracker {
@@ -120,11 +112,17 @@ impl Tracker {
     /// Records the positions of the watches at `now`, for the next checkpoint. To be called between observations.
     pub fn record_positions(&mut self, now: Timestamp, positions: &Positions) {
         let now = now.as_second();
-        if !self.resume_points.is_due(now, positions) {
+        // During a replay they are still those of the earlier process.
+        let is_current = |source: &Source| {
+            RESUMED.contains(&source.kind) && self.listed.contains(source) && !self.replays.contains_key(source)
+        };
+        let current = positions.iter().filter(|(source, _)| is_current(source));
+        if !self.resume_points.is_due(now, current.clone().count()) {
             return;
         }
+        let current = current.map(|(source, version)| (*source, *version)).collect();
         let unstored = self.outbox.oldest_unstored().unwrap_or(now);
-        self.resume_points.record(now, positions, unstored);
+        self.resume_points.record(now, current, unstored);
         let Some((at, first)) = self.resume_points.first() else {
             return;
         };
@@ -166,7 +164,11 @@ impl Tracker {
 
 #[cfg(test)]
 mod tests {
+    use job_watch::Observation;
+
     use super::*;
+    use crate::TrackerSettings;
+    use crate::checkpoint::Checkpoint;
 
     const JOBS: Source = Source {
         kind: Kind::Jobs,
@@ -179,8 +181,8 @@ mod tests {
 
     fn record(points: &mut ResumePoints, now: i64, unstored: i64) {
         let positions = Positions::from([(JOBS, u64::try_from(now).unwrap())]);
-        if points.is_due(now, &positions) {
-            points.record(now, &positions, unstored);
+        if points.is_due(now, positions.len()) {
+            points.record(now, positions, unstored);
         }
     }
 
@@ -194,9 +196,9 @@ mod tests {
         let mut positions = Positions::new();
         for (now, listed) in [(1000, None), (1001, Some((JOBS, 7))), (1002, Some((pods, 8)))] {
             positions.extend(listed);
-            assert!(points.is_due(now, &positions));
-            points.record(now, &positions, now);
-            assert!(!points.is_due(now, &positions));
+            assert_eq!(points.is_due(now, positions.len()), !positions.is_empty());
+            points.record(now, positions.clone(), now);
+            assert!(!points.is_due(now, positions.len()));
         }
         assert_eq!(points.first(), Some(&(1002, positions)));
     }
@@ -247,6 +249,32 @@ mod tests {
                 assert!(at < killed - 3, "before the verdicts that are not stored");
             }
         }
+    }
+
+    #[test]
+    fn the_position_of_a_replay_is_not_a_new_one() {
+        let mut tracker = Tracker::new(TrackerSettings::default());
+        let mut checkpoint = Checkpoint::new(10);
+        let position = |version| StoredPosition {
+            kind: Kind::Jobs,
+            scope: "".into(),
+            version,
+        };
+        checkpoint.set_positions(1000, vec![position(7)]);
+        tracker.restore(checkpoint, Vec::new());
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let mut stored = |observation, second, version| {
+            tracker.apply(JOBS, observation, at(second));
+            tracker.record_positions(at(second), &Positions::from([(JOBS, version)]));
+            let checkpoint = tracker.outbox().checkpoint();
+            (checkpoint.positions_at, checkpoint.positions[0].version)
+        };
+        assert_eq!(stored(Observation::ListBegins, 1050, 7), (1000, 7));
+        assert_eq!(stored(Observation::ReplayBegins { version: 9 }, 1051, 7), (1000, 7));
+        assert_eq!(stored(Observation::ListEnds, 1052, 7), (1000, 7));
+        let end = Observation::ReplayEnds { complete: true };
+        assert_eq!(stored(end, 1053, 9), (1000, 7), "not before all that is not stored");
+        assert_eq!(stored(Observation::Recovered, 1059, 10), (1053, 9));
     }
 
     #[test]
