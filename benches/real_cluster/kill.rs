@@ -61,7 +61,11 @@ pub(crate) async fn measure(bench: &Bench, jobs: usize) {
     uids.sort_unstable();
     let uids: Vec<String> = uids.into_iter().map(|(_, uid)| uid).collect();
     let complete = async {
-        while !uids.iter().all(|uid| events(&bench.intake).contains_key(uid)) {
+        loop {
+            let arrived = events(&bench.intake);
+            if uids.iter().all(|uid| arrived.contains_key(uid)) {
+                break;
+            }
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
     };
