@@ -174,8 +174,12 @@ impl Tracker {
         own.or_else(|| self.cronjobs.stalled_after_of(&record.cronjob()?).get())
     }
 
-    /// True while a list is incomplete: the evidence may be older than it seems.
+    /// True while a list is incomplete, or a watch replays what came before it, such as Pods that are gone by now: the evidence may be
+    /// older than it seems.
     fn lacks_lists(&mut self, second: i64) -> bool {
+        if !self.replays.is_empty() {
+            return true;
+        }
         if self.lists.is_empty() {
             self.stalls.without_events = None;
             return false;

@@ -4,6 +4,8 @@ use job_event::Notice;
 use job_tracker::StallSettings;
 use serde_json::json;
 
+use job_watch::{Kind, Observation, Source};
+
 use super::cluster::{Cluster, seconds};
 
 #[test]
@@ -286,4 +288,23 @@ fn a_clock_that_is_set_back_reports_nothing_twice() {
     cluster.run("a");
     cluster.wait(70);
     assert_eq!(cluster.take(), ["recovered a ImagePull"]);
+}
+
+#[test]
+fn no_stall_while_a_watch_replays() {
+    let mut cluster = Cluster::new(60);
+    cluster.stick("a");
+    let pods = Source {
+        kind: Kind::Pods,
+        scope: 0,
+    };
+    let begins = Observation::ReplayBegins { version: 1 };
+    cluster.tracker.apply(pods, begins, cluster.now);
+    cluster.wait(120);
+    assert!(cluster.take().is_empty(), "the Pod may be gone");
+    cluster
+        .tracker
+        .apply(pods, Observation::ReplayEnds { complete: true }, cluster.now);
+    cluster.wait(30);
+    assert_eq!(cluster.take(), ["stalled a ImagePull"]);
 }
