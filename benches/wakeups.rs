@@ -1,6 +1,6 @@
-//! How often the whole collector wakes up, and its processor time, at 300 updates a second and at rest: with several values
-//! of `watch::coalesce`, all beside the same simulated API server behind TLS. Linux only: it reads `/proc`. Options after `--`:
-//! `--ticks 25ms,200ms` (`0s,25ms`), `--jobs N` (1,000).
+//! How often the whole collector wakes up, and its processor time, at 300 updates a second and while nothing changes. One
+//! collector for each value of `watch::coalesce`; all watch the same simulated API server over TLS. Linux only: it reads
+//! `/proc`. Options, after `--`: `--ticks 25ms,200ms` (default `0s,25ms`) and `--jobs N` (default 1,000).
 #![allow(
     clippy::print_stdout,
     clippy::unwrap_used,

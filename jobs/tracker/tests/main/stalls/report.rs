@@ -2,9 +2,8 @@
 
 use job_event::Notice;
 use job_tracker::StallSettings;
-use serde_json::json;
-
 use job_watch::{Kind, Observation, Source};
+use serde_json::json;
 
 use super::cluster::{Cluster, seconds};
 

@@ -87,7 +87,7 @@ impl<'a> WireFields<'a> {
         Ok((number, value))
     }
 
-    /// A number. Most have one byte, and are read here: that is much faster than the general way.
+    /// A number. Most have one byte; `decode_varint` is for the others, and slower.
     #[inline]
     fn varint(&mut self) -> Result<u64, WireError> {
         match self.0.split_first() {
