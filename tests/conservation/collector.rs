@@ -6,6 +6,7 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
@@ -117,19 +118,19 @@ impl Collector {
     }
 
     /// Sends SIGTERM.
-    pub(crate) async fn ask_to_stop(&mut self) {
+    pub(crate) fn ask_to_stop(&mut self) {
         self.measure();
-        if let Some(pid) = self.child.as_ref().and_then(Child::id) {
-            run("kill", &["-TERM".into(), pid.to_string()]).await;
+        if let Some(process) = self.process() {
             self.note("--- SIGTERM".into());
+            signal(process, Signal::TERM);
         }
     }
 
     /// Sends SIGHUP if the process runs.
-    pub(crate) async fn hang_up(&mut self) {
-        if let Some(pid) = self.child.as_ref().and_then(Child::id) {
+    pub(crate) fn hang_up(&mut self) {
+        if let Some(process) = self.process() {
             self.note("--- SIGHUP".into());
-            run("kill", &["-HUP".into(), pid.to_string()]).await;
+            signal(process, Signal::HUP);
         }
     }
 
@@ -169,12 +170,22 @@ impl Collector {
     }
 
     /// From now on files cannot grow, or can.
-    pub(crate) async fn fill_disk(&self, full: bool) {
-        if let Some(pid) = self.child.as_ref().and_then(Child::id) {
-            let limit = if full { "--fsize=1:" } else { "--fsize=unlimited:" };
-            run("prlimit", &["--pid".into(), pid.to_string(), limit.into()]).await;
+    #[cfg(target_os = "linux")]
+    pub(crate) fn fill_disk(&self, full: bool) {
+        use rustix::process::{Resource, Rlimit, getrlimit, prlimit};
+
+        if let Some(process) = self.process() {
+            let limit = Rlimit {
+                current: full.then_some(1),
+                maximum: getrlimit(Resource::Fsize).maximum,
+            };
+            // Fails if the process has just ended by itself.
+            let _ = prlimit(Some(process), Resource::Fsize, limit);
         }
     }
+
+    #[cfg(not(target_os = "linux"))]
+    pub(crate) fn fill_disk(&self, _full: bool) {}
 
     /// The maximum of its resident memory, over all its processes, in bytes.
     pub(crate) fn peak_memory(&self) -> u64 {
@@ -191,6 +202,12 @@ impl Collector {
     pub(crate) fn measure(&mut self) {
         let pid = self.child.as_ref().and_then(Child::id);
         self.peak = self.peak.max(pid.and_then(peak_of).unwrap_or_default());
+    }
+
+    /// Its process, if it was started and not seen to end.
+    fn process(&self) -> Option<Pid> {
+        let pid = self.child.as_ref().and_then(Child::id)?;
+        Pid::from_raw(i32::try_from(pid).ok()?)
     }
 
     async fn read_all(&mut self) {
@@ -222,21 +239,8 @@ fn peak_of(pid: u32) -> Option<u64> {
     Some(kibibytes * 1024)
 }
 
-/// True if this machine can limit the size of another process's files.
-pub(crate) async fn can_fill_disks() -> bool {
-    let limits = Command::new("prlimit")
-        .arg("--version")
-        .stdout(Stdio::null())
-        .status()
-        .await;
-    limits.is_ok_and(|status| status.success())
-}
-
-async fn run(program: &str, arguments: &[String]) {
+/// Without a program such as `kill`, which would take its share of a busy machine.
+fn signal(process: Pid, signal: Signal) {
     // Fails if the process has just ended by itself.
-    let _ = Command::new(program)
-        .args(arguments)
-        .stderr(Stdio::null())
-        .status()
-        .await;
+    let _ = kill_process(process, signal);
 }

@@ -197,7 +197,7 @@ impl Play {
                 let job = self.lives.stuck(job, Obstacle::RunsLong, now);
                 let rest = job.release(job.stuck_at + lasts);
                 for step in rest {
-                    self.plan(at + step.at, Entry::Step(Box::new(step)));
+                    self.plan(at + step.at, Entry::Step(job.job.uid.clone(), Box::new(step)));
                 }
                 self.plan(at + takes + lasts, Entry::Sync(index, false));
                 job.job

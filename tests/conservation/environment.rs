@@ -136,7 +136,7 @@ impl Environment {
         self.folder.join(format!("replica-{replica}.yaml"))
     }
 
-    async fn reload(&mut self, replica: usize, variant: Variant) {
+    fn reload(&mut self, replica: usize, variant: Variant) {
         if variant.is_valid() {
             self.variants[replica] = variant;
         } else if !self.collectors[replica].has_started() {
@@ -144,7 +144,7 @@ impl Environment {
             return;
         }
         self.configure(replica, variant);
-        self.collectors[replica].hang_up().await;
+        self.collectors[replica].hang_up();
     }
 
     async fn start_again(&mut self, replica: usize) {
@@ -177,10 +177,10 @@ impl Environment {
             Action::Backend(signal, answer) => self.intake.answer_all(*signal, answer.clone()),
             Action::BackendOnce(signal, answer) => self.intake.fail_next(*signal, answer.clone()),
             Action::Kill(replica) => self.collectors[*replica].kill().await,
-            Action::Stop(replica) => self.collectors[*replica].ask_to_stop().await,
+            Action::Stop(replica) => self.collectors[*replica].ask_to_stop(),
             Action::Start(replica) => self.start_again(*replica).await,
-            Action::Disk(replica, full) => self.collectors[*replica].fill_disk(*full).await,
-            Action::Reload(replica, variant) => self.reload(*replica, *variant).await,
+            Action::Disk(replica, full) => self.collectors[*replica].fill_disk(*full),
+            Action::Reload(replica, variant) => self.reload(*replica, *variant),
         }
     }
 
@@ -204,7 +204,7 @@ impl Environment {
         self.simulator.resume_watches();
         for replica in 0..self.collectors.len() {
             self.simulator.rejoin(&user(replica));
-            self.collectors[replica].fill_disk(false).await;
+            self.collectors[replica].fill_disk(false);
         }
         self.intake.clear_script();
         for signal in [Signal::Logs, Signal::Metrics] {
@@ -245,7 +245,7 @@ impl Environment {
     /// Stops all collectors and waits until they have ended.
     pub(crate) async fn stop(&mut self, patience: Duration) -> Result<(), String> {
         for collector in &mut self.collectors {
-            collector.ask_to_stop().await;
+            collector.ask_to_stop();
         }
         let mut problems = Vec::new();
         for (replica, collector) in self.collectors.iter_mut().enumerate() {

@@ -14,6 +14,8 @@ pub(crate) const AFTER: Duration = Duration::from_secs(8);
 pub(crate) const GRACE: Duration = Duration::from_secs(2);
 /// Times in objects are whole seconds.
 const ROUNDING: Duration = Duration::from_secs(1);
+/// The longest life of a Job without an obstacle whose changes are in time.
+const LIFE: Duration = Duration::from_secs(2);
 
 /// An event that arrived.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -167,6 +169,8 @@ type Slots = BTreeMap<i64, Slot>;
 #[derive(Debug, Default)]
 pub(crate) struct Notices {
     stuck: HashMap<String, Stuck>,
+    /// How late the last changes of Jobs were, if by a second or more.
+    late: HashMap<String, Duration>,
     slots: HashMap<String, Slots>,
     /// By id.
     events: BTreeMap<String, NoticeEvent>,
@@ -207,6 +211,25 @@ impl Notices {
         if let Some(stuck) = self.stuck.get_mut(uid) {
             stuck.lasted = stuck.lasted.max(Some(lasted));
         }
+    }
+
+    /// A change of a Job came this much later than the times in its objects say.
+    pub(crate) fn late(&mut self, uid: &str, late: Duration) {
+        if late >= ROUNDING {
+            let latest = self.late.entry(uid.to_owned()).or_default();
+            *latest = late.max(*latest);
+        }
+    }
+
+    /// How late changes were at most.
+    pub(crate) fn latest(&self) -> Duration {
+        self.late.values().max().copied().unwrap_or_default()
+    }
+
+    /// True if a Job made no progress for as long as a stall, because the machine was slow.
+    fn was_held_up(&self, uid: &str) -> bool {
+        let late = self.late.get(uid).copied().unwrap_or_default();
+        late + LIFE + ROUNDING >= AFTER
     }
 
     /// A run started, this much later than its slot. `reasons`: those that fit if that is too late.
@@ -285,7 +308,7 @@ impl Notices {
                 NoticeEvent::Stalled { uid, cause } => {
                     stalled.insert(uid);
                     let is_true = |stuck: &Stuck| stuck.may_be_reported() && stuck.cause == Some(cause);
-                    self.stuck.get(uid).is_some_and(is_true)
+                    self.stuck.get(uid).is_some_and(is_true) || self.was_held_up(uid)
                 }
                 // Also of a stall whose event was about to be sent when the process was killed.
                 NoticeEvent::Recovered { uid, causes } => {
@@ -293,7 +316,7 @@ impl Notices {
                     let is_true = |stuck: &Stuck| {
                         stuck.may_be_reported() && stuck.lasted.is_some() && stuck.cause == Some(causes)
                     };
-                    self.stuck.get(uid).is_some_and(is_true)
+                    self.stuck.get(uid).is_some_and(is_true) || self.was_held_up(uid)
                 }
                 NoticeEvent::Missed(_) => continue,
             };

@@ -137,3 +137,15 @@ fn an_id_that_does_not_fit_is_found() {
     notices.event("a", NoticeEvent::Stalled { uid, cause });
     assert_eq!(found(&notices), [NoticeProblem::WrongId("a".into())]);
 }
+
+#[test]
+fn a_stall_of_a_job_that_was_held_up_is_true() {
+    for (late, is_true) in [(4900, false), (5000, true)] {
+        let mut notices = Notices::default();
+        notices.late("a", Duration::from_millis(late));
+        notices.late("a", Duration::ZERO);
+        stalled(&mut notices, "a", "StuckTerminating");
+        recovered(&mut notices, "a", "StuckTerminating");
+        assert_eq!(found(&notices).is_empty(), is_true, "{late} ms late");
+    }
+}

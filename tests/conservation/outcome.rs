@@ -39,6 +39,8 @@ pub(crate) struct Outcome {
     pub fresh: Option<Duration>,
     /// The most memory a collector had, in bytes.
     pub memory: u64,
+    /// How late the simulated cluster was at most: a slow machine delays its changes.
+    pub late: Duration,
     /// How long the run took.
     pub took: Duration,
     /// The script and the logs, for analysis.
@@ -102,8 +104,9 @@ impl fmt::Display for Outcome {
         }
         write!(
             f,
-            "peak RSS {:.1} MiB; {:.1} s",
+            "peak RSS {:.1} MiB; the cluster was {:.1} s late at most; {:.1} s",
             self.memory as f64 / 1_048_576.0,
+            self.late.as_secs_f64(),
             self.took.as_secs_f64()
         )
     }
@@ -175,6 +178,7 @@ pub(crate) async fn conclude(
         complaints,
         fresh,
         memory,
+        late: environment.oracle.notices.latest(),
         took: begin.elapsed(),
     }
 }

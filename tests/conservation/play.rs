@@ -45,7 +45,8 @@ pub(crate) enum Entry {
     Birth,
     /// A Job that fails and is deleted at once.
     Failure,
-    Step(Box<TimelineStep>),
+    /// A Job changes: its UID.
+    Step(String, Box<TimelineStep>),
     /// A Job that was released changes.
     Move(usize, Box<TimelineStep>),
     Act(Action),
@@ -168,7 +169,12 @@ impl Play {
                 let life = self.lives.job(&name, Ending::Failed, Some(0), Timestamp::now());
                 self.admit(&life, &name, environment);
             }
-            Entry::Step(step) => self.play(environment, *step),
+            Entry::Step(uid, step) => {
+                self.play(environment, *step);
+                // On a slow machine that is later than the times in the object say.
+                let late = self.begin.elapsed().saturating_sub(at);
+                environment.oracle.notices.late(&uid, late);
+            }
             Entry::Move(stuck, step) => {
                 self.play(environment, *step);
                 self.moved(stuck, environment);
@@ -256,7 +262,7 @@ impl Play {
             ),
         );
         for step in &life.steps {
-            self.plan(now + step.at, Entry::Step(Box::new(step.clone())));
+            self.plan(now + step.at, Entry::Step(life.uid.clone(), Box::new(step.clone())));
         }
     }
 }

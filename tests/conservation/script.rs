@@ -130,7 +130,7 @@ pub(crate) struct Setting {
     pub durability: Durability,
     /// How long the faults last.
     pub lasts: Duration,
-    /// True if a disk can be filled on this machine.
+    /// True if a disk can be filled: on Linux, by a limit of the size of files.
     pub disk: bool,
 }
 

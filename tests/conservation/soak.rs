@@ -35,7 +35,7 @@ const TOGETHER: usize = 2;
 async fn script(seed: u64, durability: Durability) -> Script {
     let mut steps = Vec::new();
     for part in 0..PARTS {
-        let script = script_of(seed * u64::from(PARTS) + u64::from(part), durability, PART).await;
+        let script = script_of(seed * u64::from(PARTS) + u64::from(part), durability, PART);
         steps.extend(
             script
                 .0
