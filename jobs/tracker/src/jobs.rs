@@ -17,13 +17,15 @@ impl Tracker {
     /// an object claims the UID of a Job that is known elsewhere, it changes nothing there.
     pub(super) fn job(&mut self, source: Source, job: &model::Job, seen: Seen, now: Timestamp) {
         let listed = seen == Seen::Listed;
+        // What a watch replays may be gone by the list.
+        let is_in_list = seen != Seen::Replayed;
         let uid = Uid::new(&job.metadata.uid);
         match self.jobs.get_mut(&uid) {
             Some(JobEntry::Live(record)) => {
                 if *record.namespace != *job.metadata.namespace {
                     return;
                 }
-                record.in_list = true;
+                record.in_list |= is_in_list;
                 let was_decided = record.decided().is_some();
                 let stalled_after = record.stalled_after;
                 record.apply(job, listed, &mut self.pools);
@@ -41,7 +43,7 @@ impl Tracker {
                 return self.schedule(uid, now);
             }
             Some(JobEntry::Reported { in_list, .. }) => {
-                *in_list = true;
+                *in_list |= is_in_list;
                 if let Some(at) = job.finished_at() {
                     self.outbox.over(&uid, at);
                 }
@@ -53,6 +55,7 @@ impl Tracker {
             return;
         }
         let mut record = JobRecord::new(job, source.scope, &mut self.pools);
+        record.in_list = is_in_list;
         self.cronjobs.run_seen(uid, &record);
         self.run_decided(record.ended_run());
         if self.recoveries.forget(&uid) {
@@ -60,7 +63,7 @@ impl Tracker {
         }
         if self.needs_no_report(source, &uid, &record, seen, now) {
             self.listed_finished(uid, &record, now);
-            let (scope, in_list) = (source.scope, true);
+            let (scope, in_list) = (source.scope, is_in_list);
             self.jobs.insert(uid, JobEntry::Reported { scope, in_list });
             self.early_pods.take(&record.namespace, uid);
             return;
@@ -91,7 +94,7 @@ impl Tracker {
         if record.is_due || !record.has_ended() {
             return;
         }
-        self.is_due(uid, later(now, self.settings.settle), now);
+        self.is_due(uid, later(now, self.settings.settle - self.waited), now);
     }
 
     /// A watch says that a Job is gone.

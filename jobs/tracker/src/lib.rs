@@ -189,6 +189,8 @@ pub struct Tracker {
     listed: HashSet<Source>,
     /// The sources that replay changes from before their list, and the version of the list.
     replays: HashMap<Source, u64>,
+    /// Jobs that are gone and known only from the beginning of a replay: an earlier process may have reported them.
+    half_replayed: HashSet<Uid>,
     resume_points: ResumePoints,
     forbidden: HashSet<Source>,
     interruptions: Interruptions,
@@ -206,6 +208,8 @@ pub struct Tracker {
     invalid_annotations: VecDeque<InvalidAnnotation>,
     /// When something was last observed.
     now: Timestamp,
+    /// How long it may have waited to be observed.
+    waited: SignedDuration,
 }
 
 impl Tracker {
@@ -228,6 +232,7 @@ impl Tracker {
             lists: HashMap::new(),
             listed: HashSet::new(),
             replays: HashMap::new(),
+            half_replayed: HashSet::new(),
             resume_points: ResumePoints::default(),
             forbidden: HashSet::new(),
             interruptions: Interruptions::default(),
@@ -241,6 +246,7 @@ impl Tracker {
             dropped: 0,
             invalid_annotations: VecDeque::new(),
             now: Timestamp::MIN,
+            waited: SignedDuration::ZERO,
         }
     }
 
@@ -250,6 +256,14 @@ impl Tracker {
         // The pools have the settings of owners.
         let owner = std::mem::take(&mut self.settings.owner);
         self.settings = TrackerSettings { owner, ..settings };
+    }
+
+    /// Applies an observation made at `now` of what has arrived up to `waited` before. That time is a part of the settle time: up to a
+    /// quarter of it, so that evidence in flight can still arrive.
+    pub fn apply_waited(&mut self, source: Source, observation: Observation, now: Timestamp, waited: SignedDuration) {
+        self.waited = waited.min(self.settings.settle / 4);
+        self.apply(source, observation, now);
+        self.waited = SignedDuration::ZERO;
     }
 
     /// Applies an observation made at `now`.
@@ -274,7 +288,7 @@ impl Tracker {
             Observation::ReplayBegins { version } => {
                 self.replays.insert(source, version);
             }
-            Observation::ReplayEnds { .. } => self.replay_ends(source),
+            Observation::ReplayEnds { complete } => self.replay_ends(source, complete, now),
             Observation::Changed(object) => self.object(source, &object, self.seen(source, &object), now),
             Observation::Deleted(object) => {
                 let seen = self.seen(source, &object);
@@ -363,7 +377,7 @@ impl Tracker {
                 self.note_annotation("CronJob", &cronjob.metadata, before);
             }
             Object::Job(job) => self.job(source, job, seen, now),
-            Object::Pod(pod) => self.pod(pod, listed),
+            Object::Pod(pod) => self.pod(pod, seen),
             Object::Event(event) => self.event(source, event, listed, now),
             Object::Namespace(namespace) => self.namespace(namespace, source.scope),
         }

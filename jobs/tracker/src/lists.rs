@@ -78,28 +78,11 @@ impl Tracker {
                     self.outbox.list_ends(scope_name(&self.scopes, source.scope));
                 }
                 self.recoveries.jobs_listed(source.scope, now);
-                let gone: Vec<Uid> = self
-                    .jobs
-                    .iter()
-                    .filter(|(_, entry)| entry.scope() == source.scope && !entry.is_in_list() && !entry.is_removed())
-                    .map(|(uid, _)| *uid)
-                    .collect();
-                for uid in gone {
-                    self.job_gone(uid, Some(Gap::EndNotSeen), now);
-                }
+                self.unlisted_are_gone(source, now);
                 self.jobs_listed_for_stalls(now);
             }
             Kind::Pods => {
-                for entry in self.jobs.values_mut() {
-                    if let JobEntry::Live(record) = entry
-                        && record.scope == source.scope
-                    {
-                        for pod in record.pods.iter_mut().filter(|pod| !pod.in_list) {
-                            pod.removed = true;
-                            record.is_changed = true;
-                        }
-                    }
-                }
+                self.unlisted_are_gone(source, now);
             }
             Kind::CronJobs => {
                 for uid in self.cronjobs.existing_in(source.scope) {
@@ -112,6 +95,33 @@ impl Tracker {
             Kind::Namespaces => self.namespaces.listed(source.scope, &seen),
             Kind::JobEvents | Kind::PodEvents | Kind::ScaleUpEvents | Kind::CronJobEvents | Kind::NodeEvents => {}
         }
+    }
+
+    /// The Jobs or Pods of a scope that are not in the last list are gone. Returns the Jobs.
+    pub(super) fn unlisted_are_gone(&mut self, source: Source, now: Timestamp) -> Vec<Uid> {
+        let of_scope = |entry: &JobEntry| entry.scope() == source.scope;
+        match source.kind {
+            Kind::Jobs => {
+                let jobs = self.jobs.iter().filter(|(_, entry)| of_scope(entry));
+                let gone = jobs.filter(|(_, entry)| !entry.is_in_list() && !entry.is_removed());
+                let gone: Vec<Uid> = gone.map(|(uid, _)| *uid).collect();
+                for uid in &gone {
+                    self.job_gone(*uid, Some(Gap::EndNotSeen), now);
+                }
+                return gone;
+            }
+            Kind::Pods => {
+                for entry in self.jobs.values_mut().filter(|entry| of_scope(entry)) {
+                    let JobEntry::Live(record) = entry else { continue };
+                    for pod in record.pods.iter_mut().filter(|pod| !pod.in_list) {
+                        pod.removed = true;
+                        record.is_changed = true;
+                    }
+                }
+            }
+            _ => {}
+        }
+        Vec::new()
     }
 
     /// Evidence missing for every Job of a scope.

@@ -11,12 +11,14 @@ use super::event::{self, EventRecord, SUCCESSFUL_CREATE, SUCCESSFUL_DELETE};
 use super::from_events::{self, Traces};
 use super::origin::{self, About};
 use super::pod::PodRecord;
-use super::{EARLY_PODS, JobEntry, Tracker};
+use super::{EARLY_PODS, JobEntry, Seen, Tracker};
 use job_watch::Source;
 use job_watch::model;
 
 impl Tracker {
-    pub(super) fn pod(&mut self, pod: &model::Pod, listed: bool) {
+    pub(super) fn pod(&mut self, pod: &model::Pod, seen: Seen) {
+        // What a watch replays may be gone by the list.
+        let (listed, is_in_list) = (seen == Seen::Listed, seen != Seen::Replayed);
         let uid = Uid::new(&pod.metadata.uid);
         let namespace = &*pod.metadata.namespace;
         let Some(job) = self.pods.get(&uid).copied().or_else(|| origin::job_of(pod)) else {
@@ -26,9 +28,12 @@ impl Tracker {
             Some(JobEntry::Reported { .. }) => {}
             Some(JobEntry::Live(record)) if *record.namespace != *namespace => {}
             Some(JobEntry::Live(record)) => match record.pod(uid) {
-                Some(known) => known.apply(pod, listed, &mut self.pools),
+                Some(known) => {
+                    known.in_list |= is_in_list;
+                    known.apply(pod, listed, &mut self.pools);
+                }
                 None => {
-                    let pod = PodRecord::new(pod, &mut self.pools);
+                    let pod = PodRecord::new(pod, is_in_list, &mut self.pools);
                     self.add_pod(job, pod);
                 }
             },
@@ -41,12 +46,15 @@ impl Tracker {
                 };
                 let waiting = self.early_pods.of(&self.pools.texts.get(namespace), owner);
                 match waiting.iter_mut().find(|known| known.uid == uid) {
-                    Some(known) => known.apply(pod, listed, &mut self.pools),
+                    Some(known) => {
+                        known.in_list |= is_in_list;
+                        known.apply(pod, listed, &mut self.pools);
+                    }
                     None => {
                         if waiting.len() >= EARLY_PODS.1 {
                             waiting.remove(0);
                         }
-                        waiting.push(PodRecord::new(pod, &mut self.pools));
+                        waiting.push(PodRecord::new(pod, is_in_list, &mut self.pools));
                     }
                 }
             }

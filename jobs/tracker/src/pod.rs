@@ -45,7 +45,8 @@ pub(crate) struct PodRecord {
     pub joined_late: bool,
     /// True once it is deleted from the API.
     pub removed: bool,
-    /// True if it was observed since the last list of Pods began: after that list it still exists.
+    /// True if it was observed since the last list of Pods began, and not only in what a watch replayed: after that list it still
+    /// exists.
     pub in_list: bool,
 }
 
@@ -63,8 +64,8 @@ struct Rare {
 }
 
 impl PodRecord {
-    /// The record of a Pod that is seen for the first time.
-    pub(crate) fn new(pod: &model::Pod, pools: &mut Pools) -> PodRecord {
+    /// The record of a Pod that is seen for the first time. `in_list`: [`PodRecord::in_list`].
+    pub(crate) fn new(pod: &model::Pod, in_list: bool, pools: &mut Pools) -> PodRecord {
         let metadata = &pod.metadata;
         let template = PodTemplate::of(pod);
         let statuses = pod
@@ -94,7 +95,7 @@ impl PodRecord {
                 || has_ended(&pod.status.phase)
                 || statuses.into_iter().any(|s| s.restart_count > 0),
             removed: false,
-            in_list: true,
+            in_list,
         };
         if let Some(text) = Uid::odd_text(&metadata.uid) {
             record.rare().odd_uid = Some(text);
@@ -105,7 +106,6 @@ impl PodRecord {
 
     /// Merges a later version. `listed`: it is from a list, which is always current.
     pub(crate) fn apply(&mut self, pod: &model::Pod, listed: bool, pools: &mut Pools) {
-        self.in_list = true;
         if listed || !is_older(self.version, &pod.metadata.resource_version) {
             self.update(pod, pools);
         }

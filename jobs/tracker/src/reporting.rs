@@ -168,6 +168,10 @@ impl Tracker {
             return None;
         }
         record.verdict_from_events(uid);
+        if self.half_replayed.remove(&uid) && record.ended_at().is_some_and(|at| self.is_reported(&record, uid, at)) {
+            self.outbox.apply(&uid, AckEvent::Dismissed);
+            return None;
+        }
         if !unseen && record.decided().is_none() && record.has_gap(Gap::EndNotSeen) {
             return None;
         }
@@ -212,8 +216,11 @@ impl Tracker {
         let Some(JobEntry::Live(record)) = self.jobs.get(&uid) else {
             return false;
         };
+        self.is_reported(record, uid, record.ended_at().unwrap_or(self.now))
+    }
+
+    fn is_reported(&self, record: &JobRecord, uid: Uid, at: Timestamp) -> bool {
         let scope = scope_name(&self.scopes, record.scope);
-        let at = record.ended_at().unwrap_or(self.now);
         self.outbox.checkpoint().is_reported(scope, &uid, at)
     }
 

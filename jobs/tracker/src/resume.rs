@@ -155,9 +155,18 @@ impl Tracker {
         record.is_later_than(&object.metadata().resource_version)
     }
 
-    pub(super) fn replay_ends(&mut self, source: Source) {
-        if self.replays.remove(&source).is_some() && source.kind == Kind::Jobs {
+    /// If the API server no longer had all changes, the deletion of objects that are known only from the others may be among those
+    /// that are missing.
+    pub(super) fn replay_ends(&mut self, source: Source, complete: bool, now: Timestamp) {
+        if self.replays.remove(&source).is_none() {
+            return;
+        }
+        if source.kind == Kind::Jobs {
             self.outbox.list_ends(scope_name(&self.scopes, source.scope));
+        }
+        if !complete {
+            let gone = self.unlisted_are_gone(source, now);
+            self.half_replayed.extend(gone);
         }
     }
 }

@@ -139,3 +139,35 @@ fn a_pod_that_waits_for_its_job_is_removed_too() {
     cluster.observe(Kind::Pods, Observation::ListEnds);
     assert_eq!(cluster.unfinished(), one("a", &["q"]));
 }
+
+#[test]
+fn what_only_the_beginning_of_a_replay_shows_is_gone() {
+    for complete in [false, true] {
+        let mut cluster = Cluster::new();
+        for (kind, resource, listed, replayed) in [
+            (Kind::Jobs, "jobs", job("kept"), [job("kept"), job("gone")]),
+            (
+                Kind::Pods,
+                "pods",
+                pod("a", "kept"),
+                [pod("a", "kept"), pod("b", "kept")],
+            ),
+        ] {
+            cluster.observe(kind, Observation::ListBegins);
+            cluster.listed(resource, &[listed]);
+            cluster.observe(kind, Observation::ReplayBegins { version: 10 });
+            cluster.observe(kind, Observation::ListEnds);
+            for mut object in replayed {
+                object["metadata"]["resourceVersion"] = "7".into();
+                cluster.watched(resource, &object);
+            }
+            cluster.observe(kind, Observation::ReplayEnds { complete });
+        }
+        let unfinished = cluster.unfinished();
+        match complete {
+            // The deletion of the others comes.
+            true => assert_eq!(unfinished.len(), 2),
+            false => assert_eq!(unfinished, one("kept", &["a"])),
+        }
+    }
+}

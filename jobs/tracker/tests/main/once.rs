@@ -31,8 +31,9 @@ enum Step {
     /// The sent events are acknowledged.
     Deliver,
     Store,
-    /// The process is killed and restarted. It resumes at the stored version if this is true.
-    Kill(bool),
+    /// The process is killed and restarted. If this is set it resumes at the stored version, and the API server still has so much of
+    /// the changes since then, percent.
+    Kill(Option<u8>),
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -44,7 +45,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => Just(Step::Relist),
         4 => Just(Step::Deliver),
         3 => Just(Step::Store),
-        3 => any::<bool>().prop_map(Step::Kill),
+        3 => prop_oneof![Just(None), Just(Some(100)), (0u8..100).prop_map(Some)].prop_map(Step::Kill),
     ];
     prop::collection::vec(step, 1..80)
 }
@@ -151,14 +152,14 @@ impl Cluster {
                 }
             }
             Step::Store => self.store(),
-            Step::Kill(replays) => {
+            Step::Kill(percent) => {
                 self.in_flight.clear();
                 self.delivered = self.known_to_store.clone();
                 self.tracker = tracker();
                 let stored = Checkpoint::decode(self.stored.clone().unwrap(), TOMBSTONES).unwrap();
                 self.tracker.restore(stored, Vec::new());
                 let from = self.tracker.stored_positions().get(&source(Kind::Jobs)).copied();
-                self.list_and_replay(from.filter(|_| replays));
+                self.list_and_replay(from.zip(percent));
             }
         }
         self.report();
@@ -206,10 +207,10 @@ impl Cluster {
         self.list_and_replay(None);
     }
 
-    /// Lists, and then watches from this version on.
-    fn list_and_replay(&mut self, from: Option<u64>) {
+    /// Lists, and then watches from this version on, of whose changes the API server has so many percent.
+    fn list_and_replay(&mut self, from: Option<(u64, u8)>) {
         let version = self.log.len() as u64;
-        let from = from.filter(|from| *from < version);
+        let from = from.filter(|(from, _)| *from < version);
         for (kind, resource, objects) in [
             (Kind::Jobs, "jobs", &self.jobs),
             (Kind::JobEvents, "events", &self.events),
@@ -229,14 +230,16 @@ impl Cluster {
             self.tracker.apply(source(kind), Observation::ListEnds, self.now);
         }
         self.position = self.log.len();
-        let Some(from) = from else { return };
-        for (resource, kind, object) in &self.log[usize::try_from(from).unwrap()..] {
+        let Some((from, percent)) = from else { return };
+        let changes = &self.log[usize::try_from(from).unwrap()..];
+        let had = changes.len() * usize::from(percent) / 100;
+        for (resource, kind, object) in &changes[..had] {
             if *resource == "jobs" {
                 let (source, observation) = observed(resource, kind, object);
                 self.tracker.apply(source, observation, self.now);
             }
         }
-        let complete = true;
+        let complete = percent == 100;
         self.tracker
             .apply(source(Kind::Jobs), Observation::ReplayEnds { complete }, self.now);
     }
@@ -269,7 +272,7 @@ proptest! {
         for step in script {
             cluster.step(step);
         }
-        for step in [Step::Wait(300), Step::Kill(true), Step::Wait(10), Step::Deliver, Step::Store, Step::Kill(true), Step::Wait(10)] {
+        for step in [Step::Wait(300), Step::Kill(Some(100)), Step::Wait(10), Step::Deliver, Step::Store, Step::Kill(Some(100)), Step::Wait(10)] {
             cluster.step(step);
         }
         prop_assert_eq!(&cluster.reported, &cluster.ended);
