@@ -1,6 +1,6 @@
 //! Jobs are created, finish and are deleted.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use job_event::Uid;
 use job_event::evidence::Gap;
 
@@ -17,7 +17,7 @@ impl Tracker {
     /// an object claims the UID of a Job that is known elsewhere, it changes nothing there.
     pub(super) fn job(&mut self, source: Source, job: &model::Job, seen: Seen, now: Timestamp) {
         let listed = seen == Seen::Listed;
-        // What a watch replays may be gone by the list.
+        // A replayed object may be gone by the time of the list.
         let is_in_list = seen != Seen::Replayed;
         let uid = Uid::new(&job.metadata.uid);
         match self.jobs.get_mut(&uid) {
@@ -94,7 +94,17 @@ impl Tracker {
         if record.is_due || !record.has_ended() {
             return;
         }
-        self.is_due(uid, later(now, self.settings.settle - self.waited), now);
+        let due = self.settled_at(now);
+        self.is_due(uid, due, now);
+    }
+
+    /// When a Job that is observed to have ended at `now` is due: after one whose end was observed before.
+    fn settled_at(&mut self, now: Timestamp) -> Timestamp {
+        let settle = self.settings.settle;
+        let after = later(self.settled, SignedDuration::from_nanos(1));
+        // No later than without the others: the clock may have been set back.
+        self.settled = later(now, settle - self.waited).max(after).min(later(now, settle));
+        self.settled
     }
 
     /// A watch says that a Job is gone.

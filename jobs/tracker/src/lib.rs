@@ -210,6 +210,8 @@ pub struct Tracker {
     now: Timestamp,
     /// How long it may have waited to be observed.
     waited: SignedDuration,
+    /// When the last Job that was observed to have ended is due.
+    settled: Timestamp,
 }
 
 impl Tracker {
@@ -247,6 +249,7 @@ impl Tracker {
             invalid_annotations: VecDeque::new(),
             now: Timestamp::MIN,
             waited: SignedDuration::ZERO,
+            settled: Timestamp::MIN,
         }
     }
 

@@ -17,7 +17,7 @@ use job_watch::model;
 
 impl Tracker {
     pub(super) fn pod(&mut self, pod: &model::Pod, seen: Seen) {
-        // What a watch replays may be gone by the list.
+        // A replayed object may be gone by the time of the list.
         let (listed, is_in_list) = (seen == Seen::Listed, seen != Seen::Replayed);
         let uid = Uid::new(&pod.metadata.uid);
         let namespace = &*pod.metadata.namespace;

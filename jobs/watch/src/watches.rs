@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
+use crate::client::Coalesce;
 use crate::health::{Health, WatchHealth, WatchStates};
 use crate::telemetry::WatchTelemetry;
 use crate::version::SharedVersion;
@@ -35,7 +36,7 @@ pub struct Watches {
     targets: Vec<Target>,
     /// Namespaces whose objects are skipped, even if the API server sends them.
     excluded: Vec<String>,
-    coalesce: Duration,
+    coalesce: Coalesce,
     health: WatchHealth,
     states: WatchStates,
     telemetry: WatchTelemetry,
@@ -63,7 +64,7 @@ impl Watches {
             states: WatchStates::default(),
             targets,
             excluded,
-            coalesce: COALESCE,
+            coalesce: Coalesce::new(COALESCE, COALESCE),
             telemetry,
             version: SharedVersion::default(),
             undecodable: BTreeMap::new(),
@@ -92,10 +93,10 @@ impl Watches {
         &self.positions
     }
 
-    /// Reads each busy watch once in this time; zero: updates are read as they arrive.
+    /// Reads busy watches so often.
     #[must_use]
-    pub fn coalescing(mut self, every: Duration) -> Self {
-        self.coalesce = every;
+    pub fn coalescing(mut self, coalesce: Coalesce) -> Self {
+        self.coalesce = coalesce;
         self
     }
 
@@ -155,7 +156,7 @@ impl Watches {
     /// Records an update, received at `now`, in health and metrics; returns the observation in it.
     pub fn observe(
         &mut self,
-        SourceUpdate { source, update }: SourceUpdate,
+        SourceUpdate { source, update, .. }: SourceUpdate,
         now: Instant,
     ) -> Option<(Source, Observation)> {
         if !matches!(update, Update::Failed { .. }) {

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use job_tracker::OnFirstStart;
 use job_watch::client::AuthType;
+use job_watch::client::Coalesce;
 use job_watch::extract::Extraction;
 use job_watch::selection::{Namespaces, Selection};
 use job_watch::shard::Sharding;
@@ -100,8 +101,10 @@ impl Default for JobReceiverConfig {
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct WatchConfig {
-    /// A busy watch is read once in this time, at most 250ms, for all updates that have arrived; 0s: each update is read as it
-    /// arrives. An update after quiet is read at once, and no update waits for longer than this.
+    /// A busy watch is read once in this time, at most 250ms, for all updates that have arrived, and no verdict is later by more
+    /// than this; 0s: each update is read as it arrives. An update after quiet is read at once. A watch that stays busy is read
+    /// less often, up to once in 8 times this, in 250ms and in a quarter of `settle_time`: that waiting is a part of
+    /// `settle_time`.
     pub coalesce: Duration,
 }
 
@@ -128,6 +131,8 @@ impl WatchConfig {
 const SHORTEST_COALESCE: std::time::Duration = std::time::Duration::from_millis(1);
 /// Shorter than any silence that means something.
 const LONGEST_COALESCE: std::time::Duration = std::time::Duration::from_millis(250);
+/// The longest ticks of a busy watch, as a multiple of the first ones of a burst.
+const LONG_TICK: u32 = 8;
 const PATIENT: Duration = Duration::from_secs(60);
 const LONGEST_SETTLE_TIME: std::time::Duration = std::time::Duration::from_secs(300);
 
@@ -151,6 +156,16 @@ impl JobReceiverConfig {
         self.extract.add_to(&mut extraction);
         self.owner.keep_labels(&mut extraction);
         extraction
+    }
+
+    /// How often busy watches are read. The time that updates wait for longer than `watch::coalesce` is a part of the settle
+    /// time, so the longest ticks are short beside that.
+    pub(crate) fn coalesce(&self) -> Coalesce {
+        let every = self.watch.coalesce.get();
+        let longest = (every * LONG_TICK)
+            .min(LONGEST_COALESCE)
+            .min(self.settle_time.get() / 4);
+        Coalesce::new(every, longest.max(every))
     }
 
     /// True if a receiver with the `next` settings observes, decides and stores as one with these: it may continue the watches

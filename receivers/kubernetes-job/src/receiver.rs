@@ -101,7 +101,7 @@ fn session(successor: Successor, cluster: &Cluster, store: Option<Claimed>) -> J
         successor.telemetry.watches.clone(),
     )
     .with_version(cluster.version.clone())
-    .coalescing(successor.config.watch.coalesce.get());
+    .coalescing(successor.config.coalesce());
     let store = store.map(|store| store.with_health(&successor.health));
     let store = CheckpointStore::new(store, successor.config.sharding.shard());
     JobSession::new(successor, watches, store)

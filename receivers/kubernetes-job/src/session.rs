@@ -154,11 +154,12 @@ impl JobSession {
     pub(crate) fn observe(&mut self, updates: impl IntoIterator<Item = SourceUpdate>) {
         let (now, mut clock) = (Instant::now(), (self.clock)());
         for update in updates {
+            let waited = SignedDuration::try_from(update.waited).unwrap_or(SignedDuration::MAX);
             if let Some((source, observation)) = self.watches.observe(update, now) {
                 if let (Kind::Jobs, Observation::ReplayEnds { complete: true }) = (source.kind, &observation) {
                     self.downtime_ends(Recovery::Resumed);
                 }
-                self.tracker.apply(source, observation, clock);
+                self.tracker.apply_waited(source, observation, clock, waited);
                 // Jobs are reported in the order in which their verdicts arrive, those of one tick too.
                 clock = clock.checked_add(SignedDuration::from_nanos(1)).unwrap_or(clock);
             }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use job_event::Outcome;
+use job_watch::client::Coalesce;
 use job_watch::watch::request::{PODS_OF_JOBS, Target};
 use job_watch::watch::streaming::StreamingLists;
 use job_watch::watch::{ListWatch, SourceUpdate, Update};
@@ -183,7 +184,7 @@ impl Wake {
                 first_list: CancellationToken::new(),
                 resume: None,
                 streaming: StreamingLists::never(),
-                coalesce: Duration::ZERO,
+                coalesce: Coalesce::NEVER,
                 random: Random::unique(),
             };
             match kind {

@@ -2,8 +2,9 @@
 //!
 //! While ticks are on, the first arrival after quiet is read at once. After a second one within a tick the connection is read
 //! at the next ticks only, and the runtime does not poll it meanwhile; some ticks without data end that, and so does one with
-//! very much: a first list must not wait for room in the buffers of the kernel. All connections of a client share the times of
-//! their ticks. Ticks are on while a connection carries a watch. Other replies, such as pages, are read on arrival.
+//! very much: a first list must not wait for room in the buffers of the kernel. While a connection stays busy, its ticks get
+//! longer, and each read says by how much. All connections of a client share the times of their ticks. Ticks are on while a
+//! connection carries a watch. Other replies, such as pages, are read on arrival.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -22,22 +23,59 @@ use super::socket::Socket;
 const AT_ONCE: usize = 32 * 1024;
 /// After as many ticks without data a connection is quiet.
 const QUIET: u8 = 4;
-/// As many bytes within a tick are read as they arrive: about 1,500 updates of Pods a second.
+/// As many bytes within a shortest tick are read as they arrive: about 1,500 updates of Pods a second.
 const BULK: usize = 6 * AT_ONCE;
+
+/// How often a busy connection is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Coalesce {
+    /// The ticks at the beginning of a burst; zero: updates are read as they arrive.
+    every: Duration,
+    /// No tick is longer.
+    longest: Duration,
+}
+
+impl Coalesce {
+    /// Updates are read as they arrive.
+    pub const NEVER: Coalesce = Coalesce {
+        every: Duration::ZERO,
+        longest: Duration::ZERO,
+    };
+
+    /// Ticks of this length; those of a connection that stays busy double, again and again, while they are not longer than
+    /// `longest`.
+    pub const fn new(every: Duration, longest: Duration) -> Coalesce {
+        Coalesce { every, longest }
+    }
+}
 
 /// The ticks of one connection, found in the extensions of its responses; clones share them.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Ticks {
-    /// Nanoseconds; 0: off.
-    every: Arc<AtomicU64>,
+pub(crate) struct Ticks(Arc<TickState>);
+
+/// In nanoseconds.
+#[derive(Debug, Default)]
+struct TickState {
+    /// 0: off.
+    every: AtomicU64,
+    longest: AtomicU64,
+    excess: AtomicU64,
 }
 
 impl Ticks {
-    /// Turns ticks on until the result is dropped; with a zero duration they stay off.
-    pub(crate) fn start(&self, every: Duration) -> Ticking {
-        let every = u64::try_from(every.as_nanos()).unwrap_or(u64::MAX);
-        self.every.store(every, Ordering::Relaxed);
+    /// Turns ticks on until the result is dropped, unless they are [`Coalesce::NEVER`].
+    pub(crate) fn start(&self, coalesce: Coalesce) -> Ticking {
+        self.0.longest.store(nanos(coalesce.longest), Ordering::Relaxed);
+        self.0.every.store(nanos(coalesce.every), Ordering::Relaxed);
         Ticking(self.clone())
+    }
+
+    /// Bytes are read that have waited for so long at most.
+    fn waited(&self, longest: Duration) {
+        let excess = self.every().map(|every| longest.saturating_sub(every));
+        self.0
+            .excess
+            .store(nanos(excess.unwrap_or_default()), Ordering::Relaxed);
     }
 
     #[cfg(test)]
@@ -46,18 +84,33 @@ impl Ticks {
     }
 
     fn every(&self) -> Option<Duration> {
-        let every = self.every.load(Ordering::Relaxed);
+        let every = self.0.every.load(Ordering::Relaxed);
         (every > 0).then(|| Duration::from_nanos(every))
     }
+
+    fn longest(&self) -> Duration {
+        Duration::from_nanos(self.0.longest.load(Ordering::Relaxed))
+    }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Ticks that are on until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Ticking(Ticks);
 
+impl Ticking {
+    /// By how much longer than a shortest tick the last read bytes may have waited.
+    pub(crate) fn excess(&self) -> Duration {
+        Duration::from_nanos(self.0.0.excess.load(Ordering::Relaxed))
+    }
+}
+
 impl Drop for Ticking {
     fn drop(&mut self) {
-        self.0.every.store(0, Ordering::Relaxed);
+        self.0.0.every.store(0, Ordering::Relaxed);
     }
 }
 
@@ -106,6 +159,9 @@ struct Tick {
     /// The tick after it. The runtime wakes itself for a timer that is earlier than all others, so the next one is always set.
     after: Pin<Box<Sleep>>,
     is_due: bool,
+    length: Duration,
+    /// When the connection was last read to the end: what is read next has arrived since then.
+    drained: Instant,
     /// Ticks without data.
     empty: u8,
     /// Read and not yet taken: `bytes[from..until]`.
@@ -117,11 +173,14 @@ struct Tick {
 }
 
 impl Tick {
-    fn at(due: Instant, every: Duration) -> Tick {
+    /// The first tick of a burst.
+    fn at(due: Instant, every: Duration, now: Instant) -> Tick {
         Tick {
             due: Box::pin(sleep_until(due)),
             after: Box::pin(sleep_until(due + every)),
             is_due: false,
+            length: every,
+            drained: now,
             empty: 0,
             bytes: vec![0; AT_ONCE].into_boxed_slice(),
             from: 0,
@@ -130,16 +189,32 @@ impl Tick {
         }
     }
 
-    /// Moves to the tick at `due`.
-    fn move_to(&mut self, due: Instant, every: Duration) {
+    /// Moves to the tick after `now`, when everything was read.
+    fn next(&mut self, now: Instant, every: Duration, longest: Duration, grid: TickGrid) {
+        let waited = now.saturating_duration_since(self.drained).as_nanos().max(1);
+        // The kernel must have room for what arrives in a tick.
+        let fits = |length: Duration| self.bytes_read as u128 * length.as_nanos() / waited < BULK as u128;
+        self.length = match self.length * 2 {
+            _ if self.bytes_read == 0 => every,
+            longer if longer <= longest && fits(longer) => longer,
+            _ if fits(self.length) => self.length,
+            _ => (self.length / 2).max(every),
+        };
+        let due = grid.next(now, self.length);
         std::mem::swap(&mut self.due, &mut self.after);
-        // Unless a tick was missed, it is set.
+        // Unless a tick was missed, or has another length, it is set.
         if self.due.deadline() != due {
             self.due.as_mut().reset(due);
         }
-        self.after.as_mut().reset(due + every);
+        self.after.as_mut().reset(due + self.length);
         self.is_due = false;
         self.bytes_read = 0;
+        self.drained = now;
+    }
+
+    /// True if so much was read that waiting for a shortest tick is too long.
+    fn is_bulk(&self, every: Option<Duration>) -> bool {
+        self.bytes_read >= BULK && every.is_none_or(|every| self.length <= every)
     }
 
     fn poll_due(&mut self, context: &mut Context<'_>) -> Poll<()> {
@@ -173,6 +248,7 @@ impl<S> Coalesced<S> {
 
     /// Bytes were read as they arrived: a burst is read at ticks from now on.
     fn arrived(&mut self, bytes: usize) {
+        self.ticks.waited(Duration::ZERO);
         let Some(every) = self.ticks.every() else { return };
         let now = Instant::now();
         let is_within_tick = |then: Instant| now.saturating_duration_since(then) < every;
@@ -185,7 +261,7 @@ impl<S> Coalesced<S> {
         }
         let is_burst = self.last.replace(now).is_some_and(is_within_tick);
         if is_burst && self.bulk.is_none() {
-            self.tick = Some(Tick::at(self.grid.next(now, every), every));
+            self.tick = Some(Tick::at(self.grid.next(now, every), every, now));
         }
     }
 }
@@ -207,7 +283,8 @@ impl<S: Socket> AsyncRead for Coalesced<S> {
                 tick.take(into);
                 return Poll::Ready(Ok(()));
             }
-            if tick.bytes_read >= BULK {
+            let every = this.ticks.every();
+            if tick.is_bulk(every) {
                 this.tick = None;
                 this.bulk = Some(Bulk {
                     since: Instant::now(),
@@ -219,6 +296,9 @@ impl<S: Socket> AsyncRead for Coalesced<S> {
             let drained = match this.socket.read_arrived(&mut tick.bytes) {
                 Ok(0) => return Poll::Ready(Ok(())),
                 Ok(length) => {
+                    if tick.bytes_read == 0 {
+                        this.ticks.waited(tick.drained.elapsed());
+                    }
                     (tick.from, tick.until) = (0, length);
                     tick.bytes_read += length;
                     // A full buffer has left something behind.
@@ -228,10 +308,10 @@ impl<S: Socket> AsyncRead for Coalesced<S> {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => false,
                 Err(error) => return Poll::Ready(Err(error)),
             };
-            if !drained || tick.bytes_read >= BULK {
+            if !drained || tick.is_bulk(every) {
                 continue;
             }
-            match this.ticks.every() {
+            match every {
                 Some(every) if tick.bytes_read > 0 || tick.empty + 1 < QUIET => {
                     let now = Instant::now();
                     if tick.bytes_read > 0 {
@@ -240,7 +320,7 @@ impl<S: Socket> AsyncRead for Coalesced<S> {
                     } else {
                         tick.empty += 1;
                     }
-                    tick.move_to(this.grid.next(now, every), every);
+                    tick.next(now, every, this.ticks.longest(), this.grid);
                 }
                 // The next poll of the socket resumes the wake-ups.
                 _ if tick.from == tick.until => this.tick = None,

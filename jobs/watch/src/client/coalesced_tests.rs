@@ -10,6 +10,10 @@ use tokio::sync::mpsc;
 use super::*;
 
 const TICK: Duration = Duration::from_millis(25);
+/// All ticks have the same length.
+const EVEN: Coalesce = Coalesce::new(TICK, TICK);
+/// Ticks of up to 200 ms.
+const LONGER: Coalesce = Coalesce::new(TICK, Duration::from_millis(249));
 
 /// A connection whose arrivals the test decides.
 #[derive(Clone, Default)]
@@ -163,7 +167,7 @@ impl Reading {
 #[tokio::test(start_paused = true)]
 async fn an_arrival_after_quiet_is_read_at_once() {
     let mut reading = Reading::start(Instant::now());
-    let _ticking = reading.ticks.start(TICK);
+    let _ticking = reading.ticks.start(EVEN);
     reading.arrive_at([7, 107, 151, 1999]).await;
     assert_eq!(reading.read().await, [(7, 1), (107, 1), (151, 1), (1999, 1)]);
 }
@@ -171,7 +175,7 @@ async fn an_arrival_after_quiet_is_read_at_once() {
 #[tokio::test(start_paused = true)]
 async fn a_burst_is_read_at_ticks_until_it_is_over() {
     let mut reading = Reading::start(Instant::now());
-    let _ticking = reading.ticks.start(TICK);
+    let _ticking = reading.ticks.start(EVEN);
     reading
         .arrive_at([10, 12, 13, 20, 24, 26, 49, 51, 105, 205, 326, 336, 337])
         .await;
@@ -184,7 +188,7 @@ async fn a_burst_is_read_at_ticks_until_it_is_over() {
 #[tokio::test(start_paused = true)]
 async fn arrivals_of_a_burst_wake_nothing() {
     let mut reading = Reading::start(Instant::now());
-    let _ticking = reading.ticks.start(TICK);
+    let _ticking = reading.ticks.start(EVEN);
     reading.arrive_at(1..1000).await;
     let reads = reading.read().await;
     assert_eq!(reads.iter().map(|(_, length)| length).sum::<usize>(), 999);
@@ -201,7 +205,7 @@ async fn no_arrival_waits_for_longer_than_a_tick() {
     for seed in 0..20_u64 {
         println!("seed {seed}");
         let mut reading = Reading::start(Instant::now());
-        let _ticking = reading.ticks.start(TICK);
+        let _ticking = reading.ticks.start(EVEN);
         let (mut state, mut arrivals) = (seed, Vec::new());
         for _ in 0..300 {
             state = state
@@ -226,10 +230,112 @@ async fn no_arrival_waits_for_longer_than_a_tick() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_connection_that_stays_busy_is_read_less_often() {
+    let mut reading = Reading::start(Instant::now());
+    let _ticking = reading.ticks.start(LONGER);
+    reading.arrive_at(1..=1000).await;
+    let reads = reading.read().await;
+    let expected = [
+        (1, 1),
+        (2, 1),
+        (25, 23),
+        (50, 25),
+        (100, 50),
+        (200, 100),
+        (400, 200),
+        (600, 200),
+        (800, 200),
+    ];
+    assert_eq!(reads[..9], expected);
+    // A burst after a pause of less than a second waits for a first tick again.
+    assert_eq!(reading.ticks.0.every.load(Ordering::Relaxed), nanos(TICK));
+    reading.arrive_at([2001, 2002, 2003]).await;
+    assert_eq!(reading.read().await, [(2001, 1), (2002, 1), (2025, 1)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn ticks_are_shorter_if_much_arrives_in_each() {
+    let mut reading = Reading::start(Instant::now());
+    let _ticking = reading.ticks.start(LONGER);
+    // 2 kB each ms: 100 kB in 50 ms.
+    for _ in 0..500 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        reading.socket.arrives(&[b'x'; 2048]);
+    }
+    let reads = reading.read().await;
+    let at: Vec<u128> = reads.iter().map(|(at, _)| *at).collect();
+    assert_eq!(at[..6], [1, 2, 25, 50, 100, 150]);
+    // Four times as much: the next long tick has too much, and what follows is read at the shortest ticks.
+    for _ in 0..500 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        reading.socket.arrives(&[b'x'; 4096]);
+    }
+    let reads = reading.read().await;
+    let most = reads.iter().map(|(_, bytes)| *bytes).max();
+    assert!(most < Some(2 * BULK), "{reads:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_read_says_by_how_much_longer_than_a_shortest_tick_it_may_have_waited() {
+    let began = Instant::now();
+    let socket = Scripted::default();
+    let mut stream = Coalesced::new(socket.clone(), TickGrid::new(began));
+    let ticking = stream.ticks.start(LONGER);
+    let mut buffer = [0; 4096];
+    let (mut arrivals, mut excess) = (Vec::new(), Vec::new());
+    let arriving = async {
+        for _ in 0..1000 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            arrivals.push(Instant::now());
+            socket.arrives(b"x");
+        }
+    };
+    let reading = async {
+        let mut read = 0;
+        while read < 801 {
+            let bytes = stream.read(&mut buffer).await.unwrap();
+            read += bytes;
+            excess.push((Instant::now(), bytes, ticking.excess()));
+        }
+    };
+    tokio::join!(arriving, reading);
+    let at = |excess: &[(Instant, usize, Duration)]| -> Vec<(u128, u128)> {
+        let ms =
+            |(at, _, excess): &(Instant, usize, Duration)| (at.duration_since(began).as_millis(), excess.as_millis());
+        excess.iter().map(ms).collect()
+    };
+    assert_eq!(
+        at(&excess),
+        [
+            (1, 0),
+            (2, 0),
+            (25, 0),
+            (50, 0),
+            (100, 25),
+            (200, 75),
+            (400, 175),
+            (600, 175),
+            (800, 175),
+            (1000, 175)
+        ]
+    );
+    let mut arrived = arrivals.into_iter();
+    for (read, bytes, excess) in excess {
+        for at in arrived.by_ref().take(bytes) {
+            assert!(
+                read.duration_since(at) <= TICK + excess,
+                "{:?}",
+                read.duration_since(at)
+            );
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn without_ticks_everything_is_read_at_once() {
     let mut reading = Reading::start(Instant::now());
     reading.arrive_at(1..100).await;
-    let off = reading.ticks.start(Duration::ZERO);
+    let off = reading.ticks.start(Coalesce::NEVER);
     reading.arrive_at(100..200).await;
     let reads = reading.read().await;
     assert_eq!(reads, (1..200).map(|at| (at, 1)).collect::<Vec<_>>());
@@ -239,7 +345,7 @@ async fn without_ticks_everything_is_read_at_once() {
 #[tokio::test(start_paused = true)]
 async fn the_next_request_ends_the_ticks_of_the_last_watch() {
     let mut reading = Reading::start(Instant::now());
-    let ticking = reading.ticks.start(TICK);
+    let ticking = reading.ticks.start(EVEN);
     reading.arrive_at([1, 2, 3]).await;
     drop(ticking);
     reading.requests.send(()).unwrap();
@@ -250,7 +356,7 @@ async fn the_next_request_ends_the_ticks_of_the_last_watch() {
 #[tokio::test(start_paused = true)]
 async fn a_tick_reads_everything() {
     let mut reading = Reading::start(Instant::now());
-    let _ticking = reading.ticks.start(TICK);
+    let _ticking = reading.ticks.start(EVEN);
     reading.arrive_at([1, 2, 3]).await;
     reading.socket.arrives(&[b'x'; 5 * AT_ONCE - 1]);
     reading.arrive_at([26]).await;
@@ -260,7 +366,7 @@ async fn a_tick_reads_everything() {
 #[tokio::test(start_paused = true)]
 async fn a_first_list_is_read_as_it_arrives() {
     let mut reading = Reading::start(Instant::now());
-    let _ticking = reading.ticks.start(TICK);
+    let _ticking = reading.ticks.start(EVEN);
     for _ in 0..1000 {
         tokio::time::sleep(Duration::from_millis(1)).await;
         reading.socket.arrives(&[b'x'; 16 * 1024]);
@@ -278,7 +384,7 @@ async fn a_first_list_is_read_as_it_arrives() {
 #[tokio::test(start_paused = true)]
 async fn a_closed_connection_is_noticed_at_the_next_tick() {
     let mut reading = Reading::start(Instant::now());
-    let _ticking = reading.ticks.start(TICK);
+    let _ticking = reading.ticks.start(EVEN);
     reading.arrive_at([1, 2, 3]).await;
     reading.socket.closes();
     assert_eq!(reading.read().await, [(1, 1), (2, 1), (25, 1), (25 + 25, 0)]);
@@ -288,7 +394,7 @@ async fn a_closed_connection_is_noticed_at_the_next_tick() {
 async fn connections_share_their_ticks() {
     let grid = Instant::now();
     let mut readings = [Reading::start(grid), Reading::start(grid)];
-    let _ticking = readings.each_ref().map(|reading| reading.ticks.start(TICK));
+    let _ticking = readings.each_ref().map(|reading| reading.ticks.start(EVEN));
     readings[0].arrive_at([3, 4, 5]).await;
     readings[1].arrive_at([17, 18, 19]).await;
     for reading in &mut readings {

@@ -189,7 +189,7 @@ mod tests {
     use http::Request;
 
     use super::*;
-    use crate::client::Ticks;
+    use crate::client::{Coalesce, Ticks};
 
     async fn error(text: Option<&str>, context: Option<&str>) -> String {
         let file = std::env::temp_dir().join(format!("kubeconfig-{:x}", rand()));
@@ -302,7 +302,8 @@ mod tests {
         // Only watches turn the ticks of their connection on.
         let ticks = response.extensions().get::<Ticks>().unwrap();
         assert!(!ticks.are_on());
-        let ticking = ticks.start(Duration::from_millis(25));
+        let ms = Duration::from_millis;
+        let ticking = ticks.start(Coalesce::new(ms(25), ms(200)));
         assert!(ticks.are_on());
         drop(ticking);
         assert!(!ticks.are_on());

@@ -17,6 +17,7 @@ mod renewal;
 mod session;
 mod socket;
 
+pub use coalesced::Coalesce;
 pub(crate) use coalesced::{Ticking, Ticks};
 
 pub use bounded::{ErrorKind, bounded, error_kind};

@@ -22,6 +22,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Duration, Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
+use crate::client::Coalesce;
 use crate::decode::DecodeError;
 use crate::model::Watched;
 use crate::{Kind, Object, Observation, Source};
@@ -36,7 +37,7 @@ use streaming::StreamingLists;
 
 pub(crate) use reply::{encoding_of, in_band, next_data, page, send, whole};
 
-/// The default of [`ListWatch::coalesce`].
+/// The default length of the first ticks of [`ListWatch::coalesce`].
 pub const COALESCE: Duration = Duration::from_millis(25);
 
 /// After this many failures of its first list, a watch no longer delays the others.
@@ -49,6 +50,8 @@ pub struct SourceUpdate {
     pub source: Source,
     /// The update.
     pub update: Update,
+    /// By how much longer than the first ticks of [`ListWatch::coalesce`] it may have waited to be read.
+    pub waited: Duration,
 }
 
 /// An observation of a list or watch, or a change of its health.
@@ -87,8 +90,8 @@ pub struct ListWatch {
     pub resume: Option<u64>,
     /// Which of its lists are streamed.
     pub streaming: StreamingLists,
-    /// A watch that is busy is read once in this time, for all updates that have arrived; zero: as they arrive.
-    pub coalesce: Duration,
+    /// How often a watch that is busy is read, for all updates that have arrived.
+    pub coalesce: Coalesce,
     /// Spreads its delays.
     pub random: Random,
 }
@@ -141,6 +144,8 @@ struct Run<T> {
     is_doubted: bool,
     /// The updates of this step, which are delivered at its end.
     arrived: Vec<SourceUpdate>,
+    /// [`SourceUpdate::waited`] of what is read now.
+    waited: Duration,
     /// The first list is complete.
     is_listed: bool,
 }
@@ -157,6 +162,7 @@ impl ListWatch {
             gaps: GapTracker::default(),
             is_doubted: false,
             arrived: Vec::new(),
+            waited: Duration::ZERO,
             is_listed: false,
         };
         let mut state = State::Listing;
@@ -318,7 +324,8 @@ impl<T: Watched> Run<T> {
             _ => update,
         };
         let source = target.source;
-        self.arrived.push(SourceUpdate { source, update });
+        let waited = self.waited;
+        self.arrived.push(SourceUpdate { source, update, waited });
     }
 
     /// Delivers what has arrived.

@@ -1,6 +1,6 @@
 //! Opens a watch, and applies what is read of a watch or a streaming list.
 
-use tokio::time::{Instant, sleep};
+use tokio::time::{Duration, Instant, sleep};
 
 use super::error::WatchError;
 use super::machine::Phase;
@@ -83,6 +83,7 @@ impl<T: Watched> Run<T> {
 
     fn decode(&mut self, stream: &mut Stream, data: &[u8]) -> Result<(), WatchError> {
         let now = Instant::now();
+        self.waited = stream.waited();
         let mut events = std::mem::take(&mut stream.events);
         let wanted = self.api.target.wanted.clone();
         let mut received = Ok(());
@@ -98,6 +99,7 @@ impl<T: Watched> Run<T> {
             };
         });
         stream.events = events;
+        self.waited = Duration::ZERO;
         received?;
         read.map_err(|BrokenStream(problem)| WatchError::Protobuf(problem))
     }

@@ -15,7 +15,7 @@ use super::error::WatchError;
 use super::heartbeat::GRACE;
 use super::machine::SHORT_WATCH;
 use super::reply::encoding_of;
-use crate::client::{Ticking, Ticks};
+use crate::client::{Coalesce, Ticking, Ticks};
 use crate::decode::EventReader;
 
 /// A watch that starts in the past sends what it has at once. After this much silence it has sent everything.
@@ -43,7 +43,7 @@ pub(super) struct Stream {
     /// Wakes the watch at a deadline, or earlier: a deadline that moves on does not move it.
     timer: Pin<Box<Sleep>>,
     /// Its connection is read in ticks.
-    _ticking: Option<Ticking>,
+    ticking: Option<Ticking>,
 }
 
 /// The next part of a stream.
@@ -83,8 +83,8 @@ struct Deadlines {
 }
 
 impl Stream {
-    /// A stream that has received nothing, with this requested length. Its connection is read once in `coalesce`.
-    pub(super) fn new(response: Response<Body>, length: Duration, coalesce: Duration) -> Self {
+    /// A stream that has received nothing, with this requested length.
+    pub(super) fn new(response: Response<Body>, length: Duration, coalesce: Coalesce) -> Self {
         let began = Instant::now();
         let ticks = response.extensions().get::<Ticks>();
         let ticking = ticks.map(|ticks| ticks.start(coalesce));
@@ -101,8 +101,13 @@ impl Stream {
             has_events: false,
             works: true,
             timer: Box::pin(sleep_until(began + REPLAYED)),
-            _ticking: ticking,
+            ticking,
         }
+    }
+
+    /// By how much longer than the first ticks of a burst the last part may have waited to be read.
+    pub(super) fn waited(&self) -> Duration {
+        self.ticking.as_ref().map_or(Duration::ZERO, Ticking::excess)
     }
 
     /// Receives the next part; if `has_more`, only what has arrived.

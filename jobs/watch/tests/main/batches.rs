@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use job_watch::client::{AuthType, connect};
+use job_watch::client::{AuthType, Coalesce, connect};
 use job_watch::watch::request::targets;
 use job_watch::watch::streaming::StreamingLists;
 use job_watch::watch::{COALESCE, ListWatch, Update};
@@ -68,7 +68,7 @@ async fn events_that_arrive_together_are_one_batch() {
         first_list: CancellationToken::new(),
         resume: None,
         streaming: StreamingLists::never(),
-        coalesce: COALESCE,
+        coalesce: Coalesce::new(COALESCE, COALESCE),
         random: Random::seeded(1),
     };
     let task = tokio::spawn(watch.run(Object::Job));

@@ -1,5 +1,6 @@
 //! Lists and watches of servers and proxies that serve protobuf, refuse it, or damage it: the same updates.
 
+use job_watch::client::Coalesce;
 use job_watch::model::{Job, Watched};
 use job_watch::version::SharedVersion;
 use job_watch::watch::request::targets;
@@ -46,7 +47,7 @@ impl Watching {
             first_list: CancellationToken::new(),
             resume: None,
             streaming,
-            coalesce: COALESCE,
+            coalesce: Coalesce::new(COALESCE, COALESCE),
             random: Random::seeded(1),
         };
         let task = tokio::spawn(watch.run(|job: Box<Job>| Object::Job(job)));

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::support::{Api, Piece};
 use job_watch::WatchError;
+use job_watch::client::Coalesce;
 use job_watch::model::Watched;
 use job_watch::version::SharedVersion;
 use job_watch::watch::gap::WatchGap;
@@ -91,7 +92,7 @@ fn start<T: Watched>(
         first_list: first_list.clone(),
         resume,
         streaming,
-        coalesce: COALESCE,
+        coalesce: Coalesce::new(COALESCE, COALESCE),
         random: Random::seeded(seed()),
     };
     let task = tokio::spawn(watch.run(object)).abort_handle();
