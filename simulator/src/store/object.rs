@@ -47,7 +47,7 @@ impl StoredObject {
         Arc::new(StoredObject {
             key,
             version,
-            body: Bytes::from(object.to_string()),
+            body: serde_json::to_vec(&object).unwrap_or_default().into(),
             labels,
             fields,
         })

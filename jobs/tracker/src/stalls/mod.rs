@@ -30,8 +30,10 @@ use job_watch::Kind;
 
 /// How many Jobs one call checks.
 const CHECKS: usize = 256;
-/// The longest time between two checks of a Job, seconds.
+/// The longest time between two checks of a Job that may be stalled, seconds.
 const INTERVAL: i64 = 30;
+/// The same of a Job that surely makes progress. A stall is dated by its evidence, so the first check after its beginning may be late.
+const HEALTHY_INTERVAL: i64 = 120;
 /// How long an incomplete list of Events delays the checks, seconds. Without Events causes are broader.
 const LATE_EVENTS: i64 = 60;
 
@@ -165,7 +167,7 @@ impl Tracker {
         let causes = settings.causes.values().flatten();
         let least = causes.fold(settings.after, |least, after| least.min(*after));
         let own = self.stalled_after(record).flatten().unwrap_or(SignedDuration::MAX);
-        (least.min(own).as_secs() / 2).clamp(1, INTERVAL)
+        (least.min(own).as_secs() / 2).clamp(1, HEALTHY_INTERVAL)
     }
 
     /// The annotation of a Job, else of its CronJob: how long a stall lasts before it is reported, or never.

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use job_event::Uid;
 
 /// The number of slots. A check lies less than as many seconds ahead.
-const SLOTS: usize = 64;
+const SLOTS: usize = 128;
 
 /// Checks by the second in which they are due. Each costs 16 bytes and an eighth of slack. A clock that is set back or forward
 /// delays a check by at most one turn.
@@ -13,7 +13,7 @@ const SLOTS: usize = 64;
 pub(super) struct Wheel {
     slots: [Vec<Uid>; SLOTS],
     /// A bit for each slot with a check.
-    filled: u64,
+    filled: u128,
     /// Checks before this second are due.
     at: i64,
     /// Due checks, oldest first.
@@ -138,7 +138,7 @@ mod tests {
         let mut wheel = Wheel::default();
         assert_eq!(wheel.next(), None);
         wheel.advance(1000);
-        for second in [1001, 1030, 1063] {
+        for second in [1001, 1030, 1127] {
             wheel.push(uid(second), second);
         }
         assert_eq!(wheel.next(), Some(1001));
@@ -146,7 +146,7 @@ mod tests {
         assert_eq!(due(&mut wheel, 1001), 1);
         assert_eq!(wheel.next(), Some(1030));
         assert_eq!(
-            (due(&mut wheel, 1029), due(&mut wheel, 1063), wheel.next()),
+            (due(&mut wheel, 1029), due(&mut wheel, 1127), wheel.next()),
             (0, 2, None)
         );
     }
@@ -172,11 +172,11 @@ mod tests {
         for (before, after) in [(1000, 1_000_000), (1_000_000, 1000), (1000, 999), (5, -200)] {
             let mut wheel = Wheel::default();
             wheel.advance(before);
-            for second in before..before + 100 {
+            for second in before..before + 200 {
                 wheel.push(uid(second), second);
             }
-            let due: usize = (after..=after + 64).map(|now| due(&mut wheel, now)).sum();
-            assert_eq!((due, wheel.next()), (100, None), "from {before} to {after}");
+            let due: usize = (after..=after + SLOTS as i64).map(|now| due(&mut wheel, now)).sum();
+            assert_eq!((due, wheel.next()), (200, None), "from {before} to {after}");
         }
     }
 
