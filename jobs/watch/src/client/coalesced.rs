@@ -23,7 +23,7 @@ use super::socket::Socket;
 const AT_ONCE: usize = 32 * 1024;
 /// After as many ticks without data a connection is quiet.
 const QUIET: u8 = 4;
-/// As many bytes within a shortest tick are read as they arrive: about 1,500 updates of Pods a second.
+/// As many bytes within a shortest tick are read as they arrive: about 1,500 updates of Pods a second. Less, if the kernel has little room.
 const BULK: usize = 6 * AT_ONCE;
 
 /// How often a busy connection is read.
@@ -170,11 +170,13 @@ struct Tick {
     until: usize,
     /// Read at this tick.
     bytes_read: usize,
+    /// How many bytes the kernel has room for.
+    room: usize,
 }
 
 impl Tick {
     /// The first tick of a burst.
-    fn at(due: Instant, every: Duration, now: Instant) -> Tick {
+    fn at(due: Instant, every: Duration, now: Instant, room: usize) -> Tick {
         Tick {
             due: Box::pin(sleep_until(due)),
             after: Box::pin(sleep_until(due + every)),
@@ -186,14 +188,16 @@ impl Tick {
             from: 0,
             until: 0,
             bytes_read: 0,
+            room,
         }
     }
 
     /// Moves to the tick after `now`, when everything was read.
     fn next(&mut self, now: Instant, every: Duration, longest: Duration, grid: TickGrid) {
         let waited = now.saturating_duration_since(self.drained).as_nanos().max(1);
-        // The kernel must have room for what arrives in a tick.
-        let fits = |length: Duration| self.bytes_read as u128 * length.as_nanos() / waited < BULK as u128;
+        // More than twice as much may arrive in the next tick.
+        let most = (self.room / 3) as u128;
+        let fits = |length: Duration| self.bytes_read as u128 * length.as_nanos() / waited < most;
         self.length = match self.length * 2 {
             _ if self.bytes_read == 0 => every,
             longer if longer <= longest && fits(longer) => longer,
@@ -214,7 +218,7 @@ impl Tick {
 
     /// True if so much was read that waiting for a shortest tick is too long.
     fn is_bulk(&self, every: Option<Duration>) -> bool {
-        self.bytes_read >= BULK && every.is_none_or(|every| self.length <= every)
+        self.bytes_read >= BULK.min(self.room / 2) && every.is_none_or(|every| self.length <= every)
     }
 
     fn poll_due(&mut self, context: &mut Context<'_>) -> Poll<()> {
@@ -234,7 +238,7 @@ impl Tick {
     }
 }
 
-impl<S> Coalesced<S> {
+impl<S: Socket> Coalesced<S> {
     pub(crate) fn new(socket: S, grid: TickGrid) -> Self {
         Coalesced {
             socket,
@@ -261,7 +265,8 @@ impl<S> Coalesced<S> {
         }
         let is_burst = self.last.replace(now).is_some_and(is_within_tick);
         if is_burst && self.bulk.is_none() {
-            self.tick = Some(Tick::at(self.grid.next(now, every), every, now));
+            let room = self.socket.make_room();
+            self.tick = Some(Tick::at(self.grid.next(now, every), every, now, room));
         }
     }
 }

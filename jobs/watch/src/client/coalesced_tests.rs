@@ -10,6 +10,8 @@ use tokio::sync::mpsc;
 use super::*;
 
 const TICK: Duration = Duration::from_millis(25);
+/// The room in the kernel.
+const ROOM: usize = 600 * 1024;
 /// All ticks have the same length.
 const EVEN: Coalesce = Coalesce::new(TICK, TICK);
 /// Ticks of up to 200 ms.
@@ -24,6 +26,8 @@ struct Arrived {
     bytes: VecDeque<u8>,
     is_closed: bool,
     waker: Option<Waker>,
+    /// The room in the kernel, if it is not [`ROOM`].
+    room: Option<usize>,
     /// How often an arrival woke the reader.
     wakes: usize,
 }
@@ -67,6 +71,10 @@ impl Socket for Scripted {
         let read = state.read(buffer.len()).ok_or(io::ErrorKind::WouldBlock)?;
         buffer[..read.len()].copy_from_slice(&read);
         Ok(read.len())
+    }
+
+    fn make_room(&mut self) -> usize {
+        self.state().room.unwrap_or(ROOM)
     }
 }
 
@@ -273,6 +281,26 @@ async fn ticks_are_shorter_if_much_arrives_in_each() {
     let reads = reading.read().await;
     let most = reads.iter().map(|(_, bytes)| *bytes).max();
     assert!(most < Some(2 * BULK), "{reads:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sender_that_waits_for_room_is_read_as_it_sends() {
+    const SMALL: usize = 64 * 1024;
+    let mut reading = Reading::start(Instant::now());
+    let _ticking = reading.ticks.start(LONGER);
+    reading.socket.state().room = Some(SMALL);
+    let mut left = 100 * SMALL;
+    while left > 0 {
+        let room = SMALL - reading.socket.state().bytes.len();
+        let sent = room.min(left);
+        left -= sent;
+        if sent > 0 {
+            reading.socket.arrives(&vec![b'x'; sent]);
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let reads = reading.read().await;
+    assert!(reads.last().is_some_and(|(at, _)| *at < 300), "{reads:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use hyper_util::client::legacy::connect::{Connected, Connection};
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -15,7 +16,14 @@ pub(crate) trait Socket: AsyncRead + AsyncWrite + Unpin {
     /// # Errors
     /// [`io::ErrorKind::WouldBlock`] if nothing has arrived.
     fn read_arrived(&mut self, buffer: &mut [u8]) -> io::Result<usize>;
+
+    /// Makes room in the kernel for what arrives between two reads. Returns how many bytes it has room for, at least.
+    fn make_room(&mut self) -> usize;
 }
+
+/// The requested receive buffer of a connection that is read in ticks, bytes. The kernel takes memory only for what has arrived. It may
+/// grant less: on most machines 208 KiB (`net.core.rmem_max`).
+const BUFFER: usize = 1024 * 1024;
 
 /// A TCP connection. It costs nothing while it is not polled: each arrival at a polled one wakes the process.
 pub(crate) enum TcpSocket {
@@ -58,6 +66,21 @@ impl TcpSocket {
 impl Socket for TcpSocket {
     fn read_arrived(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.unpolled()?.read(buffer)
+    }
+
+    fn make_room(&mut self) -> usize {
+        let socket = match &*self {
+            TcpSocket::Polled(stream) => SockRef::from(stream),
+            TcpSocket::Unpolled(stream) => SockRef::from(stream),
+            TcpSocket::Lost => return 0,
+        };
+        let buffer = || socket.recv_buffer_size().unwrap_or(0);
+        if buffer() < BUFFER {
+            // Without it there is less room.
+            let _ = socket.set_recv_buffer_size(BUFFER);
+        }
+        // The rest is for the kernel's own data about what has arrived. Source: `tcp(7)`, `tcp_adv_win_scale`.
+        buffer() / 2
     }
 }
 

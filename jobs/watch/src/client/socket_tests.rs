@@ -59,3 +59,13 @@ async fn writes_and_shuts_down_after_reading_unpolled() {
     drop(peer);
     assert_eq!(arrived(&mut socket).await, b"", "closed by the peer");
 }
+
+#[tokio::test]
+async fn the_kernel_makes_room_for_what_arrives_between_two_reads() {
+    let (mut socket, _peer) = pair().await;
+    let TcpSocket::Polled(stream) = &socket else { panic!() };
+    let before = SockRef::from(stream).recv_buffer_size().unwrap();
+    let room = socket.make_room();
+    assert!(room > before / 2, "{room}");
+    assert_eq!(socket.make_room(), room, "asked again");
+}

@@ -25,7 +25,8 @@ impl<T: Watched> Run<T> {
         let length = Heartbeat::list_timeout(self.api.random.fraction());
         let request = self.api.target.stream(length.as_secs(), self.negotiation.encoding());
         let response = send(&self.api.client, request).await?;
-        let mut stream = Stream::new(response, length, self.api.coalesce);
+        // A list is read as it arrives: what the kernel has no room for would wait for the next tick.
+        let mut stream = Stream::new(response, length);
         self.negotiation.opened(stream.events.format());
         stream.patience = Some(SILENCE);
         Ok(State::Watching(Box::new(stream)))
@@ -87,6 +88,7 @@ impl<T: Watched> Run<T> {
         stream.patience = self.heartbeat.patience(self.api.random.fraction());
         let first_watch = self.heartbeat.first_watch(self.api.random.fraction());
         stream.is_due = first_watch.map(|length| now + length);
+        stream.coalesce(self.api.coalesce);
         Ok(())
     }
 

@@ -22,7 +22,8 @@ impl<T: Watched> Run<T> {
         let encoding = self.negotiation.encoding();
         let request = self.api.target.watch(version, timeout.as_secs(), encoding);
         let response = send(&self.api.client, request).await?;
-        let mut stream = Stream::new(response, timeout, self.api.coalesce);
+        let mut stream = Stream::new(response, timeout);
+        stream.coalesce(self.api.coalesce);
         self.negotiation.opened(stream.events.format());
         stream.patience = patience;
         stream.works = self.machine.failures() == 0 && self.gaps.is_connected();

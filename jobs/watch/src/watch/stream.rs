@@ -42,7 +42,8 @@ pub(super) struct Stream {
     pub(super) works: bool,
     /// Wakes the watch at a deadline, or earlier: a deadline that moves on does not move it.
     timer: Pin<Box<Sleep>>,
-    /// Its connection is read in ticks.
+    /// The ticks of its connection, and that they are on.
+    ticks: Option<Ticks>,
     ticking: Option<Ticking>,
 }
 
@@ -84,10 +85,9 @@ struct Deadlines {
 
 impl Stream {
     /// A stream that has received nothing, with this requested length.
-    pub(super) fn new(response: Response<Body>, length: Duration, coalesce: Coalesce) -> Self {
+    pub(super) fn new(response: Response<Body>, length: Duration) -> Self {
         let began = Instant::now();
-        let ticks = response.extensions().get::<Ticks>();
-        let ticking = ticks.map(|ticks| ticks.start(coalesce));
+        let ticks = response.extensions().get::<Ticks>().cloned();
         Stream {
             events: EventReader::new(encoding_of(&response)),
             body: response.into_body(),
@@ -101,8 +101,14 @@ impl Stream {
             has_events: false,
             works: true,
             timer: Box::pin(sleep_until(began + REPLAYED)),
-            ticking,
+            ticks,
+            ticking: None,
         }
+    }
+
+    /// Reads its connection in ticks from now on.
+    pub(super) fn coalesce(&mut self, coalesce: Coalesce) {
+        self.ticking = self.ticks.as_ref().map(|ticks| ticks.start(coalesce));
     }
 
     /// By how much longer than the first ticks of a burst the last part may have waited to be read.
