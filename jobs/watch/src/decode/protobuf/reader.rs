@@ -230,6 +230,13 @@ impl<'de> SeqAccess<'de> for MessageItems<'de> {
             None => Ok(None),
         }
     }
+
+    fn size_hint(&self) -> Option<usize> {
+        let mut fields = WireFields(self.fields.0);
+        let is_item = |(number, _): &(u32, WireValue<'_>)| *number == self.number;
+        // An error is one where the item is read.
+        Some(std::iter::from_fn(|| fields.next().ok()?).filter(is_item).count())
+    }
 }
 
 /// One message of a list.
