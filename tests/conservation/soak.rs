@@ -28,7 +28,7 @@ const PART: Scale = Scale {
 const PARTS: u32 = 10;
 /// The seeds of the parts do not repeat those of other tests.
 const FIRST_SEED: u64 = 1_000_000;
-/// The number of concurrent runs. Each waits for most of its time, for what is planned next.
+/// The number of concurrent runs. Each of them waits for most of its time.
 const TOGETHER: usize = 4;
 
 /// The faults of several scripts, one after another.

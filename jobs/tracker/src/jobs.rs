@@ -102,7 +102,7 @@ impl Tracker {
     fn settled_at(&mut self, now: Timestamp) -> Timestamp {
         let settle = self.settings.settle;
         let after = later(self.settled, SignedDuration::from_nanos(1));
-        // No later than without the others: the clock may have been set back.
+        // Never later than the settle time: the clock may have been set back.
         self.settled = later(now, settle - self.waited).max(after).min(later(now, settle));
         self.settled
     }

@@ -155,8 +155,8 @@ impl Tracker {
         record.is_later_than(&object.metadata().resource_version)
     }
 
-    /// If the API server no longer had all changes, the deletion of objects that are known only from the others may be among those
-    /// that are missing.
+    /// A replay ends. If the API server no longer had all changes, the deletions of objects that only this replay has shown may be
+    /// among the missing ones.
     pub(super) fn replay_ends(&mut self, source: Source, complete: bool, now: Timestamp) {
         if self.replays.remove(&source).is_none() {
             return;

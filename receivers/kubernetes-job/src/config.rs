@@ -158,8 +158,8 @@ impl JobReceiverConfig {
         extraction
     }
 
-    /// How often busy watches are read. The time that updates wait for longer than `watch::coalesce` is a part of the settle
-    /// time, so the longest ticks are short beside that.
+    /// How often busy watches are read. An update that waits for longer than `watch::coalesce` uses a part of the settle time, so the
+    /// longest ticks are short beside that.
     pub(crate) fn coalesce(&self) -> Coalesce {
         let every = self.watch.coalesce.get();
         let longest = (every * LONG_TICK)

@@ -2,9 +2,9 @@
 //!
 //! While ticks are on, the first arrival after quiet is read at once. After a second one within a tick the connection is read
 //! at the next ticks only, and the runtime does not poll it meanwhile; some ticks without data end that, and so does one with
-//! very much: a first list must not wait for room in the buffers of the kernel. While a connection stays busy, its ticks get
-//! longer, and each read says by how much. All connections of a client share the times of their ticks. Ticks are on while a
-//! connection carries a watch. Other replies, such as pages, are read on arrival.
+//! very much: a sender must not wait for room in the buffers of the kernel. While a connection stays busy, its ticks get longer, as
+//! far as that room allows, and each read says how long its bytes may have waited. All connections of a client share the times
+//! of their ticks. Ticks are on while a connection carries a watch. Other replies, such as lists, are read on arrival.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -42,8 +42,7 @@ impl Coalesce {
         longest: Duration::ZERO,
     };
 
-    /// Ticks of this length; those of a connection that stays busy double, again and again, while they are not longer than
-    /// `longest`.
+    /// Ticks of this length. Those of a connection that stays busy double again and again, up to `longest`.
     pub const fn new(every: Duration, longest: Duration) -> Coalesce {
         Coalesce { every, longest }
     }
@@ -70,7 +69,7 @@ impl Ticks {
         Ticking(self.clone())
     }
 
-    /// Bytes are read that have waited for so long at most.
+    /// The bytes that are read now have waited for so long at most.
     fn waited(&self, longest: Duration) {
         let excess = self.every().map(|every| longest.saturating_sub(every));
         self.0
@@ -160,7 +159,7 @@ struct Tick {
     after: Pin<Box<Sleep>>,
     is_due: bool,
     length: Duration,
-    /// When the connection was last read to the end: what is read next has arrived since then.
+    /// When the connection was last read to the end: the next bytes have arrived since then.
     drained: Instant,
     /// Ticks without data.
     empty: u8,
@@ -195,7 +194,7 @@ impl Tick {
     /// Moves to the tick after `now`, when everything was read.
     fn next(&mut self, now: Instant, every: Duration, longest: Duration, grid: TickGrid) {
         let waited = now.saturating_duration_since(self.drained).as_nanos().max(1);
-        // More than twice as much may arrive in the next tick.
+        // Up to three times as much may arrive in the next tick.
         let most = (self.room / 3) as u128;
         let fits = |length: Duration| self.bytes_read as u128 * length.as_nanos() / waited < most;
         self.length = match self.length * 2 {

@@ -255,7 +255,7 @@ async fn a_connection_that_stays_busy_is_read_less_often() {
         (800, 200),
     ];
     assert_eq!(reads[..9], expected);
-    // A burst after a pause of less than a second waits for a first tick again.
+    // The next burst begins with a short tick.
     assert_eq!(reading.ticks.0.every.load(Ordering::Relaxed), nanos(TICK));
     reading.arrive_at([2001, 2002, 2003]).await;
     assert_eq!(reading.read().await, [(2001, 1), (2002, 1), (2025, 1)]);
@@ -273,7 +273,7 @@ async fn ticks_are_shorter_if_much_arrives_in_each() {
     let reads = reading.read().await;
     let at: Vec<u128> = reads.iter().map(|(at, _)| *at).collect();
     assert_eq!(at[..6], [1, 2, 25, 50, 100, 150]);
-    // Four times as much: the next long tick has too much, and what follows is read at the shortest ticks.
+    // Twice as much: the ticks get shorter again.
     for _ in 0..500 {
         tokio::time::sleep(Duration::from_millis(1)).await;
         reading.socket.arrives(&[b'x'; 4096]);

@@ -17,12 +17,12 @@ pub(crate) trait Socket: AsyncRead + AsyncWrite + Unpin {
     /// [`io::ErrorKind::WouldBlock`] if nothing has arrived.
     fn read_arrived(&mut self, buffer: &mut [u8]) -> io::Result<usize>;
 
-    /// Makes room in the kernel for what arrives between two reads. Returns how many bytes it has room for, at least.
+    /// Makes room in the kernel for the bytes that arrive between two reads. Returns for how many, at least.
     fn make_room(&mut self) -> usize;
 }
 
-/// The requested receive buffer of a connection that is read in ticks, bytes. The kernel takes memory only for what has arrived. It may
-/// grant less: on most machines 208 KiB (`net.core.rmem_max`).
+/// The requested receive buffer of a connection that is read in ticks, bytes. The kernel takes memory only for what has arrived. It
+/// may grant less: by default 208 KiB (`net.core.rmem_max`).
 const BUFFER: usize = 1024 * 1024;
 
 /// A TCP connection. It costs nothing while it is not polled: each arrival at a polled one wakes the process.

@@ -157,15 +157,16 @@ impl<T: Lenient> Lenient for Option<T> {
     }
 }
 
-/// For how many items of a list there is room before they are read: an empty message of protobuf takes 2 bytes, its item hundreds.
+/// The most items of a list for which memory is reserved before they are read: an empty message of protobuf has 2 bytes, and the
+/// item hundreds.
 const AT_ONCE: usize = 16;
 
 impl<T: Lenient> Lenient for Vec<T> {
     fn from_seq<'de, A: SeqAccess<'de>>(mut seq: A) -> Result<Option<Self>, A::Error> {
         let mut all = Vec::with_capacity(seq.size_hint().unwrap_or_default().min(AT_ONCE));
         while let Some(Element(element)) = seq.next_element()? {
-            // Most lists have one item: four containers, which a first push makes room for, cost more than the rest of a Pod.
-            if all.is_empty() && all.capacity() == 0 {
+            // Most lists have one item. A first push makes room for four, and four containers take more than the rest of a Pod.
+            if all.capacity() == 0 {
                 all.reserve_exact(1);
             }
             all.extend(element);

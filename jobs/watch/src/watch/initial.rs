@@ -25,7 +25,7 @@ impl<T: Watched> Run<T> {
         let length = Heartbeat::list_timeout(self.api.random.fraction());
         let request = self.api.target.stream(length.as_secs(), self.negotiation.encoding());
         let response = send(&self.api.client, request).await?;
-        // A list is read as it arrives: what the kernel has no room for would wait for the next tick.
+        // A list is read as it arrives: in ticks, the server would wait for room in the kernel's buffer.
         let mut stream = Stream::new(response, length);
         self.negotiation.opened(stream.events.format());
         stream.patience = Some(SILENCE);

@@ -42,8 +42,9 @@ pub(super) struct Stream {
     pub(super) works: bool,
     /// Wakes the watch at a deadline, or earlier: a deadline that moves on does not move it.
     timer: Pin<Box<Sleep>>,
-    /// The ticks of its connection, and that they are on.
+    /// The ticks of its connection.
     ticks: Option<Ticks>,
+    /// Set while its connection is read in ticks.
     ticking: Option<Ticking>,
 }
 
