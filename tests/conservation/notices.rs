@@ -227,7 +227,7 @@ impl Notices {
     }
 
     /// True if a Job made no progress for as long as a stall, because the machine was slow.
-    fn was_held_up(&self, uid: &str) -> bool {
+    fn was_delayed(&self, uid: &str) -> bool {
         let late = self.late.get(uid).copied().unwrap_or_default();
         late + LIFE + ROUNDING >= AFTER
     }
@@ -308,7 +308,7 @@ impl Notices {
                 NoticeEvent::Stalled { uid, cause } => {
                     stalled.insert(uid);
                     let is_true = |stuck: &Stuck| stuck.may_be_reported() && stuck.cause == Some(cause);
-                    self.stuck.get(uid).is_some_and(is_true) || self.was_held_up(uid)
+                    self.stuck.get(uid).is_some_and(is_true) || self.was_delayed(uid)
                 }
                 // Also of a stall whose event was about to be sent when the process was killed.
                 NoticeEvent::Recovered { uid, causes } => {
@@ -316,7 +316,7 @@ impl Notices {
                     let is_true = |stuck: &Stuck| {
                         stuck.may_be_reported() && stuck.lasted.is_some() && stuck.cause == Some(causes)
                     };
-                    self.stuck.get(uid).is_some_and(is_true) || self.was_held_up(uid)
+                    self.stuck.get(uid).is_some_and(is_true) || self.was_delayed(uid)
                 }
                 NoticeEvent::Missed(_) => continue,
             };

@@ -139,7 +139,7 @@ fn an_id_that_does_not_fit_is_found() {
 }
 
 #[test]
-fn a_stall_of_a_job_that_was_held_up_is_true() {
+fn a_stall_of_a_delayed_job_is_true() {
     for (late, is_true) in [(4900, false), (5000, true)] {
         let mut notices = Notices::default();
         notices.late("a", Duration::from_millis(late));

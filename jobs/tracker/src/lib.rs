@@ -208,7 +208,7 @@ pub struct Tracker {
     invalid_annotations: VecDeque<InvalidAnnotation>,
     /// When something was last observed.
     now: Timestamp,
-    /// How long it may have waited to be observed.
+    /// How long that observation waited to be read, up to a quarter of the settle time.
     waited: SignedDuration,
     /// When the last Job that was observed to have ended is due.
     settled: Timestamp,
@@ -261,8 +261,8 @@ impl Tracker {
         self.settings = TrackerSettings { owner, ..settings };
     }
 
-    /// Applies an observation made at `now` of what has arrived up to `waited` before. That time is a part of the settle time: up to a
-    /// quarter of it, so that evidence in flight can still arrive.
+    /// Applies an observation made at `now`, which waited for up to `waited` to be read. That time counts toward the settle time, up to
+    /// a quarter of it, so that evidence in flight can still arrive.
     pub fn apply_waited(&mut self, source: Source, observation: Observation, now: Timestamp, waited: SignedDuration) {
         self.waited = waited.min(self.settings.settle / 4);
         self.apply(source, observation, now);

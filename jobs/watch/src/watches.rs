@@ -93,7 +93,7 @@ impl Watches {
         &self.positions
     }
 
-    /// Reads busy watches so often.
+    /// Sets how often busy watches are read.
     #[must_use]
     pub fn coalescing(mut self, coalesce: Coalesce) -> Self {
         self.coalesce = coalesce;

@@ -8,8 +8,7 @@ use serde::Deserialize;
 use std::path::PathBuf;
 
 use job_tracker::OnFirstStart;
-use job_watch::client::AuthType;
-use job_watch::client::Coalesce;
+use job_watch::client::{AuthType, Coalesce};
 use job_watch::extract::Extraction;
 use job_watch::selection::{Namespaces, Selection};
 use job_watch::shard::Sharding;
@@ -260,6 +259,27 @@ mod tests {
                 "missed_runs::grace"
             ]
         );
+    }
+
+    #[test]
+    fn ticks_are_short_beside_the_settle_time() {
+        let ms = std::time::Duration::from_millis;
+        for (settle, every, longest) in [
+            (1000, 25, 200),
+            (300, 25, 75),
+            (0, 25, 25),
+            (1000, 100, 250),
+            (1000, 0, 0),
+        ] {
+            let config = JobReceiverConfig {
+                settle_time: Duration::new(ms(settle)),
+                watch: WatchConfig {
+                    coalesce: Duration::new(ms(every)),
+                },
+                ..JobReceiverConfig::default()
+            };
+            assert_eq!(config.coalesce(), Coalesce::new(ms(every), ms(longest)));
+        }
     }
 
     #[test]

@@ -141,7 +141,7 @@ fn a_pod_that_waits_for_its_job_is_removed_too() {
 }
 
 #[test]
-fn what_only_the_beginning_of_a_replay_shows_is_gone() {
+fn an_incomplete_replay_leaves_no_deleted_object_behind() {
     for complete in [false, true] {
         let mut cluster = Cluster::new();
         for (kind, resource, listed, replayed) in [

@@ -50,7 +50,7 @@ fn due_after(waited: i64) -> i128 {
 }
 
 #[test]
-fn the_time_that_a_verdict_waits_to_be_observed_is_a_part_of_the_settle_time() {
+fn waiting_to_be_read_is_part_of_the_settle_time() {
     assert_eq!([0, 25, 175].map(due_after), [1000, 975, 825]);
     // Evidence in flight can still arrive.
     assert_eq!([250, 251, 60_000].map(due_after), [750, 750, 750]);

@@ -1,10 +1,10 @@
 //! Reads a busy connection once a tick, so that a burst of arrivals wakes the process once.
 //!
-//! While ticks are on, the first arrival after quiet is read at once. After a second one within a tick the connection is read
-//! at the next ticks only, and the runtime does not poll it meanwhile; some ticks without data end that, and so does one with
-//! very much: a sender must not wait for room in the buffers of the kernel. While a connection stays busy, its ticks get longer, as
-//! far as that room allows, and each read says how long its bytes may have waited. All connections of a client share the times
-//! of their ticks. Ticks are on while a connection carries a watch. Other replies, such as lists, are read on arrival.
+//! A watch turns ticks on for its connection. The first arrival after a pause is read at once. After a second one within a tick,
+//! the connection is read at the next ticks only, and the runtime does not poll it meanwhile. Some ticks without data end
+//! that. So does one with very much data: a sender must not wait for room in the buffers of the kernel. While a connection
+//! stays busy, its ticks get longer, as far as that room allows, and each read records how long its bytes may have waited.
+//! All connections of a client share the times of their ticks. Lists and other responses are read on arrival.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -69,7 +69,7 @@ impl Ticks {
         Ticking(self.clone())
     }
 
-    /// The bytes that are read now have waited for so long at most.
+    /// Records that the bytes read now have waited for at most this long.
     fn waited(&self, longest: Duration) {
         let excess = self.every().map(|every| longest.saturating_sub(every));
         self.0

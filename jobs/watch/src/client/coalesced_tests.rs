@@ -304,7 +304,7 @@ async fn a_sender_that_waits_for_room_is_read_as_it_sends() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_read_says_by_how_much_longer_than_a_shortest_tick_it_may_have_waited() {
+async fn each_read_records_how_long_its_bytes_may_have_waited() {
     let began = Instant::now();
     let socket = Scripted::default();
     let mut stream = Coalesced::new(socket.clone(), TickGrid::new(began));

@@ -61,7 +61,7 @@ async fn writes_and_shuts_down_after_reading_unpolled() {
 }
 
 #[tokio::test]
-async fn the_kernel_makes_room_for_what_arrives_between_two_reads() {
+async fn making_room_enlarges_the_receive_buffer() {
     let (mut socket, _peer) = pair().await;
     let TcpSocket::Polled(stream) = &socket else { panic!() };
     let before = SockRef::from(stream).recv_buffer_size().unwrap();

@@ -144,7 +144,7 @@ struct Run<T> {
     is_doubted: bool,
     /// The updates of this step, which are delivered at its end.
     arrived: Vec<SourceUpdate>,
-    /// [`SourceUpdate::waited`] of what is read now.
+    /// [`SourceUpdate::waited`] of the data that is read now.
     waited: Duration,
     /// The first list is complete.
     is_listed: bool,
