@@ -24,6 +24,8 @@ static ALLOCATOR: dhat::Alloc = dhat::Alloc;
 
 /// An update may allocate at most this fraction (1/n) of the bytes that the full type allocates.
 const LESS_THAN_FULL: u64 = 4;
+/// The most blocks that an update may allocate. glibc keeps a few freed blocks of a size at hand, and merges the others.
+const UPDATE_BLOCKS: u64 = 18;
 /// The most heap for a running Job and its Pod, bytes.
 const RUNNING_BYTES: u64 = 1536;
 /// The most that is kept of a Job that is reported and still exists, bytes of heap: its place in the table of Jobs, and
@@ -74,6 +76,11 @@ fn update<Full: DeserializeOwned>(kind: &str, versions: &[String; 2], apply: App
     println!(
         "{kind:<15}{:>8}{:>9}{:>9}{:>9}",
         lean.blocks, lean.bytes, full.blocks, full.bytes
+    );
+    assert!(
+        lean.blocks <= UPDATE_BLOCKS,
+        "{kind}: expected at most {UPDATE_BLOCKS} blocks, found {}",
+        lean.blocks
     );
     assert!(
         lean.bytes * LESS_THAN_FULL <= full.bytes,

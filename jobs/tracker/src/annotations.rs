@@ -39,8 +39,8 @@ impl Tracker {
         if !before.is_invalid() && StalledAfter::parse(Some(value)).is_invalid() {
             self.add_invalid_annotation(InvalidAnnotation {
                 kind,
-                namespace: metadata.namespace.clone(),
-                name: metadata.name.clone(),
+                namespace: metadata.namespace.as_str().into(),
+                name: metadata.name.as_str().into(),
                 annotation: "k8s-job-collector/stalled-after",
                 value: value.clone(),
                 expected: "a duration such as 30m, or off",

@@ -56,7 +56,7 @@ impl PodTemplate {
             .chain(main)
             .take(CONTAINERS)
             .map(|(container, role)| TemplateContainer {
-                name: container.name.clone(),
+                name: container.name.as_str().into(),
                 role,
                 image: shorten(&container.image, IMAGE).into(),
             });
@@ -241,13 +241,13 @@ impl ContainerRecord {
         let terminations = &mut self.past.get_or_insert_default().terminations;
         let known = terminations.iter_mut().find(|known| match ran {
             true => known.id == id,
-            false => known.id == 0 && known.end.attempt == attempt && known.end.reason == new.reason,
+            false => known.id == 0 && known.end.attempt == attempt && *known.end.reason == *new.reason,
         });
         if let Some(TerminationRecord { end: known, .. }) = known {
             known.before_deletion |= before_deletion;
             // A later report of the same end can be more precise: first `Error`, then `OOMKilled`.
-            if known.reason != new.reason && &*known.reason != "OOMKilled" {
-                known.reason = new.reason.clone();
+            if *known.reason != *new.reason && &*known.reason != "OOMKilled" {
+                known.reason = new.reason.as_str().into();
                 known.exit_code = new.exit_code;
             }
             if known.message.is_empty() && !new.message.is_empty() {
@@ -261,7 +261,7 @@ impl ContainerRecord {
         let end = Termination {
             exit_code: new.exit_code,
             signal: new.signal.filter(|signal| *signal != 0),
-            reason: new.reason.clone(),
+            reason: new.reason.as_str().into(),
             message: shorten(&new.message, MESSAGE).into(),
             started: new.started_at,
             finished: new.finished_at,

@@ -72,10 +72,10 @@ impl Namespaces {
         let name = &namespace.metadata.name;
         match tags {
             Some(tags) => {
-                self.known.insert(name.clone(), Namespace { uid, scope, tags });
+                self.known.insert(name.as_str().into(), Namespace { uid, scope, tags });
             }
             None => {
-                self.known.remove(name);
+                self.known.remove(name.as_str());
             }
         }
     }

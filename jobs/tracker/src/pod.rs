@@ -77,7 +77,7 @@ impl PodRecord {
         let index = index.or(metadata.labels.completion_index.as_deref());
         let mut record = PodRecord {
             uid: Uid::new(&metadata.uid),
-            name: metadata.name.clone(),
+            name: metadata.name.as_str().into(),
             containers: template.records(),
             template: pools.templates.get(template),
             phase: pools.texts.get(""),
@@ -160,7 +160,7 @@ impl PodRecord {
         if !(status.reason.is_empty() && status.message.is_empty()) {
             let rare = self.rare();
             if rare.reason.is_empty() {
-                rare.reason = status.reason.clone();
+                rare.reason = status.reason.as_str().into();
                 rare.message = shorten(&status.message, MESSAGE).into();
             }
         }

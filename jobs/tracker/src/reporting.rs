@@ -301,8 +301,8 @@ impl Tracker {
         }
         let mut metadata = model::Metadata {
             namespace: (*deleted.namespace).into(),
-            name: deleted.name,
-            uid: deleted.uid,
+            name: deleted.name.into(),
+            uid: deleted.uid.into(),
             ..Default::default()
         };
         if let Some((owner, slot)) = self.cronjobs.maker_of(&metadata.namespace, &metadata.name, deleted.at) {

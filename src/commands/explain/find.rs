@@ -189,7 +189,9 @@ impl Finder<'_> {
         let mut jobs: BTreeMap<String, BTreeSet<Box<str>>> = BTreeMap::new();
         for job in snapshot.jobs().filter(|job| job.hides_its_pods()) {
             let namespace = job.metadata.namespace.to_string();
-            jobs.entry(namespace).or_default().insert(job.metadata.uid.clone());
+            jobs.entry(namespace)
+                .or_default()
+                .insert(job.metadata.uid.as_str().into());
         }
         for (namespace, jobs) in jobs {
             let place = Finder {
@@ -204,7 +206,7 @@ impl Finder<'_> {
             let seen: HashSet<Uid> = known.iter().map(Object::uid).collect();
             let is_missing = |pod: &Object| {
                 let owner = pod.metadata().controller("Job");
-                owner.is_some_and(|owner| jobs.contains(&owner.uid)) && !seen.contains(&pod.uid())
+                owner.is_some_and(|owner| jobs.contains(owner.uid.as_str())) && !seen.contains(&pod.uid())
             };
             known.extend(all.objects.remove(&Kind::Pods).into_iter().flatten().filter(is_missing));
         }

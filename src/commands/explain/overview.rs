@@ -74,7 +74,7 @@ impl Overview {
         let is_suspended = spec.suspend == Some(true);
         let is_own = |missed: &&MissedRuns| {
             let of = missed.cronjob.cronjob.as_ref();
-            of.is_some_and(|of| of.uid == metadata.uid)
+            of.is_some_and(|of| *of.uid == *metadata.uid)
         };
         Overview {
             kind: "CronJob",

@@ -90,8 +90,8 @@ impl Tracker {
         if let Some(value) = value.filter(|_| !was_invalid && self.cronjobs.has_invalid_annotation(uid)) {
             self.add_invalid_annotation(InvalidAnnotation {
                 kind: "CronJob",
-                namespace: cronjob.metadata.namespace.clone(),
-                name: cronjob.metadata.name.clone(),
+                namespace: cronjob.metadata.namespace.as_str().into(),
+                name: cronjob.metadata.name.as_str().into(),
                 annotation: "k8s-job-collector/missed-runs",
                 value,
                 expected: "off",

@@ -101,7 +101,7 @@ impl CronJobs {
         let record = self.known.entry(uid).or_default();
         if !std::mem::replace(&mut record.exists, true) {
             record.name = key(&metadata.namespace, &metadata.name);
-            record.uid = metadata.uid.clone();
+            record.uid = metadata.uid.as_str().into();
             record.created = metadata.creation_timestamp;
             self.names.insert(record.name.clone(), uid);
         }
@@ -185,7 +185,7 @@ impl CronJobs {
             api_version: model::ApiGroup::Batch,
             kind: "CronJob".into(),
             name: name.into(),
-            uid: record.uid.clone(),
+            uid: record.uid.as_ref().into(),
             controller: true,
         };
         Some((owner, slot))

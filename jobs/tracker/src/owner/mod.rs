@@ -78,8 +78,8 @@ impl OwnerSettings {
         if let Some(cronjob) = job.controller("CronJob") {
             return Some(OwnerRecord {
                 rule: OwnerRule::CronJob,
-                name: cronjob.name.clone(),
-                uid: cronjob.uid.clone(),
+                name: cronjob.name.as_str().into(),
+                uid: cronjob.uid.as_str().into(),
                 ..Default::default()
             });
         }
@@ -90,7 +90,7 @@ impl OwnerSettings {
         };
         if let Some(controller) = job.any_controller() {
             let of_kind = |rule, name| OwnerRecord {
-                kind: controller.kind.clone(),
+                kind: controller.kind.as_str().into(),
                 ..named(rule, name)
             };
             let mut rules = self.rules.iter().filter(|rule| rule.is_for(&controller.kind));
@@ -98,7 +98,7 @@ impl OwnerSettings {
                 return Some(of_kind(OwnerRule::Rule, name));
             }
             if self.controller {
-                return Some(of_kind(OwnerRule::Controller, controller.name.clone()));
+                return Some(of_kind(OwnerRule::Controller, controller.name.as_str().into()));
             }
         }
         let mut rules = self.rules.iter().filter(|rule| rule.is_for_any());

@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use smol_str::SmolStr;
 
 use super::typed::{Key, Typed, TypedSeed};
 use super::{DecodeError, names};
@@ -24,7 +25,7 @@ pub enum WatchEvent<T> {
     /// No object changed up to this version.
     Bookmark {
         /// The version up to which the watch has delivered.
-        resource_version: Box<str>,
+        resource_version: SmolStr,
         /// True for the bookmark that ends the initial events of a streaming list.
         initial_events_end: bool,
     },
@@ -84,7 +85,7 @@ pub(super) struct Bookmark {
 #[serde(default, rename_all = "camelCase")]
 struct BookmarkMetadata {
     #[serde(deserialize_with = "lenient")]
-    resource_version: Box<str>,
+    resource_version: SmolStr,
     #[serde(deserialize_with = "lenient")]
     annotations: BookmarkAnnotations,
 }

@@ -10,6 +10,7 @@ use std::marker::PhantomData;
 use serde::Deserialize;
 use serde::de::DeserializeSeed;
 use serde_json::value::RawValue;
+use smol_str::SmolStr;
 
 use super::names::{self, clipped};
 use super::typed::{Typed, TypedSeed};
@@ -65,7 +66,7 @@ pub enum ListError {
 #[derive(Debug)]
 pub struct ListPage<'a> {
     /// The version of the whole list, at which a watch starts.
-    pub resource_version: Box<str>,
+    pub resource_version: SmolStr,
     /// The continue token of the next page; empty on the last one.
     pub next: Box<str>,
     items: PageItems<'a>,
@@ -233,7 +234,7 @@ struct List<'a> {
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct ListMetadata {
     #[serde(deserialize_with = "lenient")]
-    resource_version: Box<str>,
+    resource_version: SmolStr,
     #[serde(rename = "continue", deserialize_with = "lenient")]
     next: Box<str>,
     #[serde(deserialize_with = "lenient")]

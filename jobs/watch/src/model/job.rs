@@ -176,13 +176,13 @@ impl Job {
         let labels = &metadata.labels;
         let tagged = labels.env.is_some() || labels.service.is_some() || labels.version.is_some();
         evidence::Job {
-            namespace: metadata.namespace.clone(),
-            name: metadata.name.clone(),
-            uid: metadata.uid.clone(),
+            namespace: metadata.namespace.as_str().into(),
+            name: metadata.name.as_str().into(),
+            uid: metadata.uid.as_str().into(),
             cronjob: metadata.controller("CronJob").map(|owner| {
                 Box::new(evidence::CronJob {
-                    name: owner.name.clone(),
-                    uid: owner.uid.clone(),
+                    name: owner.name.as_str().into(),
+                    uid: owner.uid.as_str().into(),
                     scheduled: metadata.annotations.scheduled,
                     ..Default::default()
                 })

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use job_event::trace::Traceparent;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use smol_str::SmolStr;
 
 /// A type read from the JSON values that fit it; `None` for all others.
 pub trait Lenient: Sized {
@@ -84,6 +85,16 @@ impl<T: Object> Lenient for T {
 }
 
 impl Lenient for Box<str> {
+    fn from_text(text: &str) -> Option<Self> {
+        Some(text.into())
+    }
+
+    fn from_integer(number: i64) -> Option<Self> {
+        Some(number.to_string().into())
+    }
+}
+
+impl Lenient for SmolStr {
     fn from_text(text: &str) -> Option<Self> {
         Some(text.into())
     }

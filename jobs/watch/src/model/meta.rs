@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use job_event::trace::Traceparent;
 use serde::Deserialize;
+use smol_str::SmolStr;
 
 use super::lenient::{Lenient, Object, lenient};
 use crate::extract::Extracted;
@@ -13,19 +14,19 @@ use crate::extract::Extracted;
 pub struct Metadata {
     /// `name`.
     #[serde(deserialize_with = "lenient")]
-    pub name: Box<str>,
+    pub name: SmolStr,
     /// `generateName`: the prefix of a generated name.
     #[serde(deserialize_with = "lenient")]
-    pub generate_name: Box<str>,
+    pub generate_name: SmolStr,
     /// `namespace`.
     #[serde(deserialize_with = "lenient")]
-    pub namespace: Box<str>,
+    pub namespace: SmolStr,
     /// `uid`.
     #[serde(deserialize_with = "lenient")]
-    pub uid: Box<str>,
+    pub uid: SmolStr,
     /// `resourceVersion`.
     #[serde(deserialize_with = "lenient")]
-    pub resource_version: Box<str>,
+    pub resource_version: SmolStr,
     /// `generation`: counts the changes of the spec.
     #[serde(deserialize_with = "lenient")]
     pub generation: Option<i64>,
@@ -206,13 +207,13 @@ pub struct Owner {
     pub api_version: ApiGroup,
     /// `kind`.
     #[serde(deserialize_with = "lenient")]
-    pub kind: Box<str>,
+    pub kind: SmolStr,
     /// `name`.
     #[serde(deserialize_with = "lenient")]
-    pub name: Box<str>,
+    pub name: SmolStr,
     /// `uid`.
     #[serde(deserialize_with = "lenient")]
-    pub uid: Box<str>,
+    pub uid: SmolStr,
     /// `controller`.
     #[serde(deserialize_with = "lenient")]
     pub controller: bool,
@@ -224,16 +225,16 @@ pub struct Owner {
 pub struct Condition {
     /// `type`.
     #[serde(rename = "type", deserialize_with = "lenient")]
-    pub kind: Box<str>,
+    pub kind: SmolStr,
     /// `status`: `True`, `False` or `Unknown`.
     #[serde(deserialize_with = "lenient")]
-    pub status: Box<str>,
+    pub status: SmolStr,
     /// `reason`.
     #[serde(deserialize_with = "lenient")]
-    pub reason: Box<str>,
+    pub reason: SmolStr,
     /// `message`.
     #[serde(deserialize_with = "lenient")]
-    pub message: Box<str>,
+    pub message: SmolStr,
     /// `lastTransitionTime`.
     #[serde(deserialize_with = "lenient")]
     pub last_transition_time: Option<Timestamp>,
@@ -248,10 +249,10 @@ impl Condition {
     /// The condition as evidence.
     pub fn to_evidence(&self) -> job_event::evidence::Condition {
         job_event::evidence::Condition {
-            kind: self.kind.clone(),
+            kind: self.kind.as_str().into(),
             is_true: self.is_true(),
-            reason: self.reason.clone(),
-            message: self.message.clone(),
+            reason: self.reason.as_str().into(),
+            message: self.message.as_str().into(),
             since: self.last_transition_time,
         }
     }

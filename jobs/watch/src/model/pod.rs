@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use serde::Deserialize;
+use smol_str::SmolStr;
 
 use super::lenient::{Object, lenient};
 use super::meta::{Condition, Metadata};
@@ -27,7 +28,7 @@ pub struct Pod {
 pub struct PodSpec {
     /// `nodeName`.
     #[serde(deserialize_with = "lenient")]
-    pub node_name: Box<str>,
+    pub node_name: SmolStr,
     /// `terminationGracePeriodSeconds`.
     #[serde(deserialize_with = "lenient")]
     pub termination_grace_period_seconds: Option<i64>,
@@ -45,13 +46,13 @@ pub struct PodSpec {
 pub struct Container {
     /// `name`.
     #[serde(deserialize_with = "lenient")]
-    pub name: Box<str>,
+    pub name: SmolStr,
     /// `image`.
     #[serde(deserialize_with = "lenient")]
-    pub image: Box<str>,
+    pub image: SmolStr,
     /// `restartPolicy`: `Always` makes an init container a sidecar.
     #[serde(deserialize_with = "lenient")]
-    pub restart_policy: Box<str>,
+    pub restart_policy: SmolStr,
 }
 
 /// `status` of a Pod.
@@ -60,13 +61,13 @@ pub struct Container {
 pub struct PodStatus {
     /// `phase`.
     #[serde(deserialize_with = "lenient")]
-    pub phase: Box<str>,
+    pub phase: SmolStr,
     /// `reason`.
     #[serde(deserialize_with = "lenient")]
-    pub reason: Box<str>,
+    pub reason: SmolStr,
     /// `message`.
     #[serde(deserialize_with = "lenient")]
-    pub message: Box<str>,
+    pub message: SmolStr,
     /// `startTime`.
     #[serde(deserialize_with = "lenient")]
     pub start_time: Option<Timestamp>,
@@ -87,7 +88,7 @@ pub struct PodStatus {
 pub struct ContainerStatus {
     /// `name`.
     #[serde(deserialize_with = "lenient")]
-    pub name: Box<str>,
+    pub name: SmolStr,
     /// `restartCount`.
     #[serde(deserialize_with = "lenient")]
     pub restart_count: i32,
@@ -120,10 +121,10 @@ pub struct ContainerState {
 pub struct Waiting {
     /// `reason`.
     #[serde(deserialize_with = "lenient")]
-    pub reason: Box<str>,
+    pub reason: SmolStr,
     /// `message`.
     #[serde(deserialize_with = "lenient")]
-    pub message: Box<str>,
+    pub message: SmolStr,
 }
 
 /// `state.running`.
@@ -147,10 +148,10 @@ pub struct Terminated {
     pub signal: Option<i32>,
     /// `reason`.
     #[serde(deserialize_with = "lenient")]
-    pub reason: Box<str>,
+    pub reason: SmolStr,
     /// `message`.
     #[serde(deserialize_with = "lenient")]
-    pub message: Box<str>,
+    pub message: SmolStr,
     /// `startedAt`.
     #[serde(deserialize_with = "lenient")]
     pub started_at: Option<Timestamp>,
@@ -159,7 +160,7 @@ pub struct Terminated {
     pub finished_at: Option<Timestamp>,
     /// `containerID`: empty for a container that never ran.
     #[serde(rename = "containerID", deserialize_with = "lenient")]
-    pub container_id: Box<str>,
+    pub container_id: SmolStr,
 }
 
 /// The API's exit codes have 32 bits and a sign; those of Windows (`0xC0000005`) may come without one. Zero would be a success.

@@ -6,6 +6,8 @@
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use smol_str::SmolStr;
+
 use super::error::WatchError;
 use crate::decode::ListPage;
 
@@ -28,7 +30,7 @@ pub struct Listing {
     limit: u32,
     token: Box<str>,
     /// The version of the first page.
-    version: Box<str>,
+    version: SmolStr,
     /// Hashes of the tokens that were used.
     used: HashSet<u64>,
     empty: u32,
@@ -41,7 +43,7 @@ pub enum Progress {
     /// Another page.
     More,
     /// The list is complete and of this version.
-    Complete(Box<str>),
+    Complete(SmolStr),
 }
 
 impl Listing {

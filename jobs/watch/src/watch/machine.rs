@@ -6,6 +6,7 @@ mod tests;
 use std::time::Duration;
 
 use pacing::Backoff;
+use smol_str::SmolStr;
 
 use super::error::WatchError;
 use super::listing::{Listing, Progress, goes_back};
@@ -44,7 +45,7 @@ pub enum Phase {
     /// Watch the changes.
     Watch {
         /// The version to watch from.
-        version: Box<str>,
+        version: SmolStr,
     },
 }
 
@@ -66,7 +67,7 @@ pub struct Machine {
     /// The watches from the same version that could not be read to their end.
     unread: u32,
     /// The last version of the watch before this list.
-    watched: Box<str>,
+    watched: SmolStr,
     /// A list of an earlier version was rejected once.
     is_doubted: bool,
     /// After the first list the watch starts at this version, at which an earlier process stopped.
@@ -192,7 +193,7 @@ impl Machine {
     }
 
     /// The list is complete, and of this version.
-    fn listed(&mut self, version: Box<str>) {
+    fn listed(&mut self, version: SmolStr) {
         // Versions that are not numbers have no order. A stored version after that of the list is of another cluster, or of this
         // one before a backup was restored.
         let from = self.resume.take().zip(version.parse().ok());

@@ -18,6 +18,7 @@ pub mod streaming;
 
 use kube::Client;
 use pacing::Random;
+use smol_str::SmolStr;
 use tokio::sync::mpsc;
 use tokio::time::{Duration, Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -116,7 +117,7 @@ enum State {
     /// Reads the next page of the list, or opens a streaming list.
     Listing,
     /// Opens a watch after this version.
-    Connecting(Box<str>),
+    Connecting(SmolStr),
     /// Reads the open watch or streaming list.
     Watching(Box<Stream>),
 }

@@ -66,7 +66,7 @@ impl JobState {
             is_suspended: status_of("Suspended"),
             reason: failed
                 .filter(|failed| failed.is_true())
-                .map(|failed| failed.reason.clone())
+                .map(|failed| failed.reason.as_str().into())
                 .unwrap_or_default(),
         }
     }
@@ -148,8 +148,8 @@ impl JobCondition {
 impl OwnerLabels {
     fn of(owner: &model::Owner) -> Self {
         OwnerLabels {
-            kind: owner.kind.clone(),
-            name: owner.name.clone(),
+            kind: owner.kind.as_str().into(),
+            name: owner.name.as_str().into(),
             is_controller: owner.controller,
         }
     }

@@ -177,7 +177,7 @@ fn key(object: &Object) -> Option<Key> {
     let metadata = object.metadata();
     Some(Key {
         is_cronjob,
-        namespace: metadata.namespace.clone(),
-        name: metadata.name.clone(),
+        namespace: metadata.namespace.as_str().into(),
+        name: metadata.name.as_str().into(),
     })
 }
