@@ -204,7 +204,7 @@ impl Play {
             }
             false => job,
         };
-        self.admit_with(&job, &owner, End::Succeeded, environment);
+        self.admit_with(job.clone(), &owner, End::Succeeded, environment);
         self.play(environment, scheduled);
         let event = self.lives.started(&self.cronjobs.all[index].object, &job, now);
         self.play(environment, event);

@@ -242,7 +242,7 @@ impl Environment {
         tokio::time::timeout(patience, wait).await.is_ok()
     }
 
-    /// Stops all collectors and waits until they have ended.
+    /// Stops all collectors and then the cluster, and waits until they have ended.
     pub(crate) async fn stop(&mut self, patience: Duration) -> Result<(), String> {
         for collector in &mut self.collectors {
             collector.ask_to_stop();
@@ -256,6 +256,7 @@ impl Environment {
             }
         }
         self.absorb();
+        self.simulator.shutdown().await;
         if problems.is_empty() {
             Ok(())
         } else {

@@ -167,7 +167,7 @@ impl Play {
             Entry::Failure => {
                 let name = self.name();
                 let life = self.lives.job(&name, Ending::Failed, Some(0), Timestamp::now());
-                self.admit(&life, &name, environment);
+                self.admit(life, &name, environment);
             }
             Entry::Step(uid, step) => {
                 self.play(environment, *step);
@@ -195,9 +195,10 @@ impl Play {
     pub(crate) async fn fail_one(&mut self, environment: &mut Environment) -> (String, String) {
         let name = self.name();
         let life = self.lives.job(&name, Ending::Failed, Some(0), Timestamp::now());
-        self.admit(&life, &name, environment);
+        let uid = life.uid.clone();
+        self.admit(life, &name, environment);
         self.go(environment).await;
-        (life.uid, name)
+        (uid, name)
     }
 
     /// The name of the next Job.
@@ -218,15 +219,15 @@ impl Play {
         let name = self.name();
         if self.dice.bits().is_multiple_of(5) {
             let life = self.lives.run(&name, fate, ttl, Timestamp::now());
-            self.admit(&life, "recurring", environment);
+            self.admit(life, "recurring", environment);
         } else {
             let life = self.lives.job(&name, fate, ttl, Timestamp::now());
-            self.admit(&life, &name, environment);
+            self.admit(life, &name, environment);
         }
     }
 
     /// Adds a Job to the oracle, and plays it from now on.
-    pub(crate) fn admit(&mut self, life: &GeneratedJob, owner: &str, environment: &mut Environment) {
+    pub(crate) fn admit(&mut self, life: GeneratedJob, owner: &str, environment: &mut Environment) {
         let end = match life.ending {
             Ending::Failed | Ending::RetriesExhausted | Ending::DeadlineExceeded => End::Failed,
             Ending::Succeeded | Ending::SucceededAfterRetry => End::Succeeded,
@@ -239,7 +240,7 @@ impl Play {
     }
 
     /// The same, with this outcome.
-    pub(crate) fn admit_with(&mut self, life: &GeneratedJob, owner: &str, end: End, environment: &mut Environment) {
+    pub(crate) fn admit_with(&mut self, life: GeneratedJob, owner: &str, end: End, environment: &mut Environment) {
         self.born += 1;
         if life.name != owner {
             environment.oracle.run(&life.name, owner);
@@ -261,8 +262,8 @@ impl Play {
                 deleted.map_or("no time".into(), |step| seconds(step.at)),
             ),
         );
-        for step in &life.steps {
-            self.plan(now + step.at, Entry::Step(life.uid.clone(), Box::new(step.clone())));
+        for step in life.steps {
+            self.plan(now + step.at, Entry::Step(life.uid.clone(), Box::new(step)));
         }
     }
 }

@@ -70,7 +70,7 @@ impl Play {
         let job = self.lives.stuck(job, obstacle, now);
         let created = self.begin.elapsed();
         // No outcome is expected while it makes no progress.
-        self.admit_with(&job.job, &name, End::Undecided, environment);
+        self.admit_with(job.job.clone(), &name, End::Undecided, environment);
         environment.oracle.notices.stuck(&job.job.uid, obstacle);
         if let Some(lasts) = lasts {
             self.plan(created + job.stuck_at + lasts, Entry::Release(self.stuck.len()));
