@@ -45,8 +45,7 @@ impl ObjectFormat {
             }
         }
         if self == ObjectFormat::Protobuf {
-            let object = serde_json::from_slice(&object.body).unwrap_or_default();
-            return protobuf::object(resource, &object);
+            return protobuf::object(resource, object);
         }
         let (kind, api_version) = (resource.kind(), resource.api_version());
         let mut text = format!("{{\"kind\":\"{kind}\",\"apiVersion\":\"{api_version}\",").into_bytes();
@@ -69,7 +68,7 @@ impl ObjectFormat {
             }
         }
         if self == ObjectFormat::Protobuf {
-            return protobuf::list(resource, metadata, items.iter().map(|item| &*item.body));
+            return protobuf::list(resource, metadata, items);
         }
         let (kind, api_version) = (resource.kind(), resource.api_version());
         let start =
@@ -117,7 +116,7 @@ impl ObjectFormat {
             object["metadata"]["annotations"] = json!({"k8s.io/initial-events-end": "true"});
         }
         let object = match self {
-            ObjectFormat::Protobuf => protobuf::object(resource, &object),
+            ObjectFormat::Protobuf => protobuf::other_object(resource, &object),
             ObjectFormat::Whole | ObjectFormat::Table => object.to_string().into_bytes(),
         };
         let mut line = Vec::new();

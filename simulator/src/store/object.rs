@@ -3,7 +3,7 @@
 use crate::resource::Resource;
 use bytes::Bytes;
 use serde_json::Value;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// One version of an object, shared by the store and its window of changes.
 #[derive(Debug)]
@@ -17,6 +17,8 @@ pub(crate) struct StoredObject {
     pub labels: Pairs,
     /// The values of the field selectors this resource supports, `metadata.*` aside.
     pub fields: Pairs,
+    /// See [`StoredObject::message`].
+    message: OnceLock<Bytes>,
 }
 
 impl StoredObject {
@@ -50,6 +52,7 @@ impl StoredObject {
             body: serde_json::to_vec(&object).unwrap_or_default().into(),
             labels,
             fields,
+            message: OnceLock::new(),
         })
     }
 
@@ -61,6 +64,12 @@ impl StoredObject {
     /// The name.
     pub(crate) fn name(&self) -> &str {
         self.key.split_once('/').map_or(&self.key, |(_, name)| name)
+    }
+
+    /// The object as a message of protobuf, which `encode` makes once for all lists and watches.
+    pub(crate) fn message(&self, encode: impl FnOnce(&Value) -> Vec<u8>) -> &[u8] {
+        self.message
+            .get_or_init(|| encode(&serde_json::from_slice(&self.body).unwrap_or_default()).into())
     }
 
     /// The object as a tree, with `kind` and `apiVersion`.
@@ -135,7 +144,7 @@ impl Pairs {
         let mut text = String::new();
         for (key, value) in pairs {
             for part in [key, value] {
-                text.extend(part.chars().filter(|c| *c != '\0'));
+                text.extend(part.split('\0'));
                 text.push('\0');
             }
         }

@@ -5,9 +5,11 @@ mod fields;
 
 use super::error::ApiError;
 use crate::resource::Resource;
+use crate::store::StoredObject;
 use fields::{ProtobufField, ProtobufForm};
 use jiff::Timestamp;
 use serde_json::Value;
+use std::sync::Arc;
 
 /// The media type of one object or list.
 pub(crate) const MEDIA_TYPE: &str = "application/vnd.kubernetes.protobuf";
@@ -37,18 +39,26 @@ pub(crate) fn serves(resource: Resource) -> bool {
 }
 
 /// One object.
-pub(crate) fn object(resource: Resource, object: &Value) -> Vec<u8> {
+pub(crate) fn object(resource: Resource, object: &StoredObject) -> Vec<u8> {
+    unknown(resource.kind(), resource.api_version(), message_of(resource, object))
+}
+
+/// One object that is not stored.
+pub(crate) fn other_object(resource: Resource, object: &Value) -> Vec<u8> {
     let message = message(object, fields(resource).unwrap_or_default());
     unknown(resource.kind(), resource.api_version(), &message)
 }
 
-/// A list; `items` are JSON.
-pub(crate) fn list<'a>(resource: Resource, metadata: &Value, items: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
+fn message_of(resource: Resource, object: &StoredObject) -> &[u8] {
+    object.message(|object| message(object, fields(resource).unwrap_or_default()))
+}
+
+/// A list.
+pub(crate) fn list(resource: Resource, metadata: &Value, items: &[Arc<StoredObject>]) -> Vec<u8> {
     let mut list = Vec::new();
     bytes(1, &message(metadata, fields::LIST_METADATA), &mut list);
     for item in items {
-        let item: Value = serde_json::from_slice(item).unwrap_or_default();
-        bytes(2, &message(&item, fields(resource).unwrap_or_default()), &mut list);
+        bytes(2, message_of(resource, item), &mut list);
     }
     unknown(&format!("{}List", resource.kind()), resource.api_version(), &list)
 }
