@@ -1,4 +1,5 @@
-//! Lists and watches that fail. Meanwhile Jobs whose end was not seen wait for their Events, and no notice is sent.
+//! Lists and watches that fail, or are silent. Meanwhile Jobs whose end was not seen wait for their Events, and while one fails no
+//! notice is sent.
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,14 +13,18 @@ use super::{JobEntry, Tracker, WAIT_FOR_EVENTS};
 
 /// How often a Job that waits is looked at.
 const LOOK: SignedDuration = SignedDuration::from_secs(1);
-/// The longest wait for a watch that fails. A Job whose end is not known is then reported as deleted.
+/// The longest wait for a watch that fails or is silent. A Job whose end is not known is then reported as deleted.
 const LONGEST: SignedDuration = SignedDuration::from_secs(150);
 
-/// The lists and watches that fail, and when others recovered.
+/// The lists and watches that fail, when others recovered, and which ones are silent.
 #[derive(Debug, Default)]
 pub(crate) struct Interruptions {
     lasting: HashSet<Source>,
     recovered: HashMap<Source, Timestamp>,
+    /// When the current list of Events about Jobs began.
+    list_began: HashMap<Source, Timestamp>,
+    /// Until when the watches of these Events have surely delivered everything: a connection may be dead without an error.
+    proven: HashMap<Source, Timestamp>,
 }
 
 impl Interruptions {
@@ -31,6 +36,31 @@ impl Interruptions {
         if self.lasting.remove(&source) {
             self.recovered.insert(source, now);
         }
+    }
+
+    pub(crate) fn list_begins(&mut self, source: Source, now: Timestamp) {
+        if source.kind == Kind::JobEvents {
+            self.list_began.insert(source, now);
+        }
+    }
+
+    pub(crate) fn list_ends(&mut self, source: Source) {
+        if let Some(began) = self.list_began.remove(&source) {
+            self.proven(source, began);
+        }
+    }
+
+    /// A source has delivered everything that happened before `at`.
+    pub(crate) fn proven(&mut self, source: Source, at: Timestamp) {
+        if source.kind == Kind::JobEvents {
+            let proven = self.proven.entry(source).or_insert(at);
+            *proven = at.max(*proven);
+        }
+    }
+
+    /// True if what this source would have delivered before `at` may still arrive.
+    fn is_silent(&self, source: Source, at: Timestamp) -> bool {
+        self.proven.get(&source).is_some_and(|proven| *proven < at)
     }
 
     /// The sources that fail or have recovered.
@@ -72,8 +102,10 @@ impl Tracker {
             kind: Kind::JobEvents,
             scope: record.scope,
         };
-        let waited = now.duration_since(record.ended_at()?);
-        let may_come = !self.forbidden.contains(&events) && self.interruptions.is_behind(events, now);
+        let gone = record.ended_at()?;
+        let waited = now.duration_since(gone);
+        let is_late = self.interruptions.is_behind(events, now) || self.interruptions.is_silent(events, gone);
+        let may_come = is_late && !self.forbidden.contains(&events);
         (may_come && waited < LONGEST).then(|| later(now, LOOK))
     }
 }

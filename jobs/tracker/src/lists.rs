@@ -15,6 +15,7 @@ impl Tracker {
     pub(super) fn list_begins(&mut self, source: Source, now: Timestamp) {
         self.lists.insert(source, HashSet::new());
         self.replays.remove(&source);
+        self.interruptions.list_begins(source, now);
         if source.kind == Kind::Jobs {
             let scope = scope_name(&self.scopes, source.scope);
             self.outbox.begin(scope, report_since(&self.settings, now));
@@ -72,6 +73,7 @@ impl Tracker {
         let Some(seen) = self.lists.remove(&source) else { return };
         self.listed.insert(source);
         self.forbidden.remove(&source);
+        self.interruptions.list_ends(source);
         match source.kind {
             Kind::Jobs => {
                 if !self.replays.contains_key(&source) {

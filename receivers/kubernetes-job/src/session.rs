@@ -154,7 +154,7 @@ impl JobSession {
     pub(crate) fn observe(&mut self, updates: impl IntoIterator<Item = SourceUpdate>) {
         let (now, mut clock) = (Instant::now(), (self.clock)());
         for update in updates {
-            let waited = SignedDuration::try_from(update.waited).unwrap_or(SignedDuration::MAX);
+            let waited = SignedDuration::try_from(update.extra_wait).unwrap_or(SignedDuration::MAX);
             if let Some((source, observation)) = self.watches.observe(update, now) {
                 if let (Kind::Jobs, Observation::ReplayEnds { complete: true }) = (source.kind, &observation) {
                     self.downtime_ends(Recovery::Resumed);

@@ -194,10 +194,12 @@ impl Tracker {
     }
 
     /// The watch of one source has delivered everything that happened before `at`. Missed runs are decided once the watches of
-    /// Jobs and of CronJobs have, so that a silent watch does not hide the start of a run.
+    /// Jobs and of CronJobs have, so that a silent watch does not hide the start of a run; and a Job whose end was not seen waits for
+    /// that of Events.
     pub fn watched(&mut self, source: Source, at: Timestamp) {
         if !self.lists.contains_key(&source) {
             self.cronjobs.queue.watched(source.kind, source.scope, at.as_second());
+            self.interruptions.proven(source, at);
         }
     }
 

@@ -52,7 +52,7 @@ pub struct SourceUpdate {
     /// The update.
     pub update: Update,
     /// By how much longer than the first ticks of [`ListWatch::coalesce`] it may have waited to be read.
-    pub waited: Duration,
+    pub extra_wait: Duration,
 }
 
 /// An observation of a list or watch, or a change of its health.
@@ -145,8 +145,8 @@ struct Run<T> {
     is_doubted: bool,
     /// The updates of this step, which are delivered at its end.
     arrived: Vec<SourceUpdate>,
-    /// [`SourceUpdate::waited`] of the data that is read now.
-    waited: Duration,
+    /// [`SourceUpdate::extra_wait`] of the data that is read now.
+    extra_wait: Duration,
     /// The first list is complete.
     is_listed: bool,
 }
@@ -163,7 +163,7 @@ impl ListWatch {
             gaps: GapTracker::default(),
             is_doubted: false,
             arrived: Vec::new(),
-            waited: Duration::ZERO,
+            extra_wait: Duration::ZERO,
             is_listed: false,
         };
         let mut state = State::Listing;
@@ -325,8 +325,12 @@ impl<T: Watched> Run<T> {
             _ => update,
         };
         let source = target.source;
-        let waited = self.waited;
-        self.arrived.push(SourceUpdate { source, update, waited });
+        let extra_wait = self.extra_wait;
+        self.arrived.push(SourceUpdate {
+            source,
+            update,
+            extra_wait,
+        });
     }
 
     /// Delivers what has arrived.

@@ -84,7 +84,7 @@ impl<T: Watched> Run<T> {
 
     fn decode(&mut self, stream: &mut Stream, data: &[u8]) -> Result<(), WatchError> {
         let now = Instant::now();
-        self.waited = stream.waited();
+        self.extra_wait = stream.extra_wait();
         let mut events = std::mem::take(&mut stream.events);
         let wanted = self.api.target.wanted.clone();
         let mut received = Ok(());
@@ -100,7 +100,7 @@ impl<T: Watched> Run<T> {
             };
         });
         stream.events = events;
-        self.waited = Duration::ZERO;
+        self.extra_wait = Duration::ZERO;
         received?;
         read.map_err(|BrokenStream(problem)| WatchError::Protobuf(problem))
     }

@@ -113,7 +113,7 @@ impl Stream {
     }
 
     /// By how much longer than the first ticks of a burst the last part may have waited to be read.
-    pub(super) fn waited(&self) -> Duration {
+    pub(super) fn extra_wait(&self) -> Duration {
         self.ticking.as_ref().map_or(Duration::ZERO, Ticking::excess)
     }
 

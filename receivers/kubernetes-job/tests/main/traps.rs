@@ -342,12 +342,36 @@ fn every_trap_has_a_test_or_cannot_occur() {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn waits_for_events_while_their_watch_fails() {
-    let event = json!({"metadata": {"uid": "e", "name": "j.1", "namespace": "n", "resourceVersion": "8"},
+/// The controller's Event about the failure of the Job `u`.
+fn failure_event() -> Value {
+    json!({"metadata": {"uid": "e", "name": "j.1", "namespace": "n", "resourceVersion": "8"},
         "source": {"component": "job-controller"}, "type": "Warning", "reason": "BackoffLimitExceeded", "message": "m",
         "involvedObject": {"apiVersion": "batch/v1", "kind": "Job", "name": "j", "namespace": "n", "uid": "u"},
-        "count": 1, "firstTimestamp": "2026-11-23T17:00:10Z", "lastTimestamp": "2026-11-23T17:00:10Z"});
+        "count": 1, "firstTimestamp": "2026-11-23T17:00:10Z", "lastTimestamp": "2026-11-23T17:00:10Z"})
+}
+
+#[tokio::test(start_paused = true)]
+async fn waits_for_events_while_their_watch_is_silent() {
+    // Its connection is dead, which shows when it does not end in time, or when it should have delivered the Event.
+    for (next, outcome) in [
+        (watch([line("ADDED", &failure_event())], Piece::Hang), "Failed"),
+        (watch([], Piece::Hang), "Deleted"),
+    ] {
+        let api = Api::new();
+        api.then(LIST, [list(5, "", &[job("u", 5, false)]), list(9, "", &[])]);
+        api.then(WATCH, [watch([seconds(30)], gone())]);
+        api.then("involvedObject.kind%3DJob&watch=true", [watch([], Piece::Hang), next]);
+        let mut running = run(api.client(), "{}").await;
+        let evidence = running.next_event().await;
+        assert_eq!(evidence.job.outcome().as_str(), outcome);
+        assert!(evidence.gaps.contains(&Gap::EndNotSeen));
+        running.no_event_for(HOUR).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn waits_for_events_while_their_watch_fails() {
+    let event = failure_event();
     // Their watch fails for 15 s to 30 s, or for longer than a Job waits.
     for (failures, outcome) in [(10, "Failed"), (1000, "Deleted")] {
         let api = Api::new();
