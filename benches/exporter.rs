@@ -149,7 +149,9 @@ fn logs() -> impl Iterator<Item = ResourceLogs> {
 
 /// The points of a window in which one Job of each of [`OWNERS`] ended.
 fn metrics() -> Payload {
-    let jobs: Vec<_> = evidence::recorded().into_values().collect();
+    // A Job that was deleted or replaced has no points.
+    let is_counted = |job: &Evidence| CountedEvent::read(&evidence::record(job)).unwrap().is_some();
+    let jobs: Vec<_> = evidence::recorded().into_values().filter(is_counted).collect();
     let now = Timestamp::UNIX_EPOCH;
     let mut aggregate = Aggregate::new(160);
     for (number, job) in jobs.iter().cycle().take(OWNERS).enumerate() {

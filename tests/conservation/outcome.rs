@@ -168,8 +168,8 @@ pub(crate) async fn conclude(
         traffic: environment.oracle.traffic(),
         story: problems
             .iter()
-            .take(20)
             .filter_map(|problem| play.story(problem))
+            .take(20)
             .collect::<BTreeSet<String>>()
             .into_iter()
             .chain([script.to_string(), environment.logs()])

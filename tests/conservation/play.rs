@@ -103,7 +103,7 @@ impl Play {
     /// The Jobs by UID.
     pub(crate) fn story(&self, problem: &Problem) -> Option<String> {
         let uid = match problem {
-            Problem::EventLost(uid) => Some(&**uid),
+            Problem::EventLost(uid) | Problem::WrongOutcome(uid, _) => Some(&**uid),
             Problem::Notice(problem) => problem.job(),
             _ => None,
         };

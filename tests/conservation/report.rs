@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::mem::discriminant;
 
 use crate::collector::Reloads;
+use crate::oracle::Problem;
 use crate::outcome::Outcome;
 use crate::say;
 
@@ -99,11 +101,14 @@ pub(crate) fn describe(outcome: &Outcome) -> String {
     for complaint in &outcome.complaints {
         let _ = writeln!(text, "  {complaint}");
     }
-    for problem in outcome.problems.iter().take(20) {
-        let _ = writeln!(text, "  {problem}");
-    }
-    if outcome.problems.len() > 20 {
-        let _ = writeln!(text, "  … {} problems", outcome.problems.len());
+    let same_kind = |a: &Problem, b: &Problem| discriminant(a) == discriminant(b);
+    for problems in outcome.problems.chunk_by(same_kind) {
+        for problem in problems.iter().take(10) {
+            let _ = writeln!(text, "  {problem}");
+        }
+        if problems.len() > 10 {
+            let _ = writeln!(text, "  … {} of this kind", problems.len());
+        }
     }
     let _ = writeln!(text, "{}", outcome.story);
     text

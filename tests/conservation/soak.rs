@@ -2,7 +2,7 @@
 //!
 //! `CONSERVATION_LIVES=1000000 cargo test --release --test conservation -- soak --ignored --nocapture`
 //!
-//! Each run has its own cluster, collectors and oracle, which end with it: memory does not grow with the number of lives.
+//! `CONSERVATION_SEED=1000018` plays a single run again. Each run has its own cluster, collectors and oracle, which end with it: memory does not grow with the number of lives.
 
 use std::time::Duration;
 
@@ -47,9 +47,8 @@ async fn script(seed: u64, durability: Durability) -> Script {
     Script(steps)
 }
 
-async fn play(number: u64) -> Outcome {
-    let seed = FIRST_SEED + number;
-    let durability = match number % 2 {
+async fn play(seed: u64) -> Outcome {
+    let durability = match seed % 2 {
         0 => Durability::File,
         _ => Durability::Cluster,
     };
@@ -67,15 +66,18 @@ async fn play(number: u64) -> Outcome {
 #[ignore = "takes hours"]
 async fn soak() {
     let _turn = TURN.lock().await;
-    let lives = number("CONSERVATION_LIVES").unwrap_or(LIVES);
+    let run_lives = u64::from(PART.jobs * PARTS);
+    let (first, lives) = match number("CONSERVATION_SEED") {
+        Some(seed) => (seed, run_lives),
+        None => (FIRST_SEED, number("CONSERVATION_LIVES").unwrap_or(LIVES)),
+    };
     let began = Instant::now();
     let mut report = Report::default();
     let mut runs = JoinSet::new();
     let (mut started, mut ended) = (0, 0);
-    let run_lives = u64::from(PART.jobs * PARTS);
     loop {
         while runs.len() < TOGETHER && started * run_lives < lives {
-            runs.spawn(play(started));
+            runs.spawn(play(first + started));
             started += 1;
         }
         let Some(outcome) = runs.join_next().await else { break };
