@@ -170,7 +170,7 @@ async fn every_transport_decides_the_same() {
             for answer in answers {
                 intake.fail_next(Signal::Logs, answer);
             }
-            let exporter = exporter(transport, &intake, "timeout: 300ms").await;
+            let exporter = exporter(transport, &intake, "timeout: 1s").await;
             let outcome = exporter.send(logs(&["a", "b"])).await;
             assert_eq!(end(&outcome), ending, "{transport:?}, {name}: {outcome:?}");
             let seen = intake.attempts();
