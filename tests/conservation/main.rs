@@ -52,7 +52,7 @@ const FRESH: Duration = Duration::from_secs(15);
 const TOGETHER: usize = if cfg!(debug_assertions) { 2 } else { 16 };
 /// How many of them have faults at the same time; the others wait for what has to be reported. With more, a machine with two
 /// processors plays the changes of Jobs many seconds late.
-static PLAYING: Semaphore = Semaphore::const_new(5);
+static PLAYING: Semaphore = Semaphore::const_new(4);
 
 /// How much happens in a run.
 #[derive(Clone, Copy, Debug)]

@@ -29,7 +29,7 @@ const PARTS: u32 = 10;
 /// The seeds of the parts do not repeat those of other tests.
 const FIRST_SEED: u64 = 1_000_000;
 /// The number of concurrent runs. Those without faults wait for what has to be reported.
-const TOGETHER: usize = 8;
+const TOGETHER: usize = 6;
 
 /// The faults of several scripts, one after another.
 async fn script(seed: u64, durability: Durability) -> Script {
