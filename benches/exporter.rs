@@ -24,7 +24,7 @@ use collector_runtime::health::Health;
 use collector_runtime::storage::Provided;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use jiff::Timestamp;
-use job_event::otlp;
+use job_event::{Evidence, otlp};
 use job_metrics_connector::aggregate::Aggregate;
 use job_metrics_connector::event::CountedEvent;
 use job_metrics_connector::window::Windows;
