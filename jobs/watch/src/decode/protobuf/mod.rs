@@ -144,7 +144,7 @@ pub(crate) fn status(body: &[u8]) -> Option<Status> {
 }
 
 fn message<T: DeserializeOwned>(bytes: &[u8], message: &'static WireMessage) -> Result<T, WireError> {
-    T::deserialize(MapAccessDeserializer::new(MessageMap::new(bytes, message)?))
+    T::deserialize(MapAccessDeserializer::new(MessageMap::new(bytes, message).find()?))
 }
 
 /// A message `Unknown`: an object and its type.
@@ -199,7 +199,8 @@ impl<'a> Envelope<'a> {
             other(&kind, T::TYPE.kind).then_some(&*kind),
             || self.name(),
         )?;
-        let read = MessageMap::new(self.raw, T::MESSAGE).and_then(|fields| read_object(fields, wanted));
+        let mut fields = MessageMap::new(self.raw, T::MESSAGE);
+        let read = fields.find().and_then(|fields| read_object(fields, wanted));
         let object = read.map_err(|problem| DecodeError::Protobuf {
             object: self.name(),
             problem: clipped(&problem.to_string()),

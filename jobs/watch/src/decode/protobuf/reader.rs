@@ -33,12 +33,23 @@ pub(super) struct MessageMap<'a> {
 }
 
 impl<'a> MessageMap<'a> {
-    /// Finds the fields of a message.
+    /// A message whose fields are not found yet. It is large, so it stays where it is and is lent to serde.
+    pub(super) fn new(bytes: &'a [u8], message: &'static WireMessage) -> Self {
+        MessageMap {
+            bytes,
+            message,
+            places: [FieldSpan::default(); MAX_FIELDS],
+            next: 0,
+            value: None,
+        }
+    }
+
+    /// Finds the fields.
     ///
     /// # Errors
-    /// The bytes are not a message, or a field that is a message occurs twice.
-    pub(super) fn new(bytes: &'a [u8], message: &'static WireMessage) -> Result<Self, WireError> {
-        let mut places = [FieldSpan::default(); MAX_FIELDS];
+    /// The bytes are not a message.
+    pub(super) fn find(&mut self) -> Result<&mut Self, WireError> {
+        let (bytes, message) = (self.bytes, self.message);
         let mut fields = WireFields(bytes);
         loop {
             let start = bytes.len() - fields.0.len();
@@ -46,20 +57,14 @@ impl<'a> MessageMap<'a> {
             let Some(index) = message.place(number) else { continue };
             let offset = |at: usize| u32::try_from(at).map_err(|_| WireError::new("a message is longer than 4 GiB"));
             let (start, end) = (offset(start)?, offset(bytes.len() - fields.0.len())?);
-            let place = &mut places[index];
+            let place = &mut self.places[index];
             *place = FieldSpan {
                 first: if place.end == 0 { start } else { place.first },
                 last: start,
                 end,
             };
         }
-        Ok(MessageMap {
-            bytes,
-            message,
-            places,
-            next: 0,
-            value: None,
-        })
+        Ok(self)
     }
 
     /// The value of a field, `None` if JSON would omit it.
@@ -160,7 +165,7 @@ impl<'de> Deserializer<'de> for FieldValue<'de> {
                 visitor.visit_i128(WireTime { seconds, nanos }.to_packed())
             }
             (FieldForm::One(message), FieldContent::Last(value)) => {
-                visitor.visit_map(MessageMap::new(bytes(name, value)?, message)?)
+                visitor.visit_map(MessageMap::new(bytes(name, value)?, message).find()?)
             }
             _ => Err(WireError::new(format!("field {name} is read in another form"))),
         }
@@ -246,7 +251,7 @@ impl<'de> Deserializer<'de> for MessageItem<'de> {
     type Error = WireError;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, WireError> {
-        visitor.visit_map(MessageMap::new(self.0, self.1)?)
+        visitor.visit_map(MessageMap::new(self.0, self.1).find()?)
     }
 
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, WireError> {
