@@ -2,7 +2,8 @@
 //!
 //! `CONSERVATION_LIVES=1000000 cargo test --release --test conservation -- soak --ignored --nocapture`
 //!
-//! `CONSERVATION_SEED=1000018` plays a single run again. Each run has its own cluster, collectors and oracle, which end with it: memory does not grow with the number of lives.
+//! `CONSERVATION_SEED=1000018` repeats a single run. Each run has its own cluster, collectors and oracle, which end with it: memory does
+//! not grow with the number of lives.
 
 use std::time::Duration;
 
@@ -63,7 +64,7 @@ async fn play(seed: u64) -> Outcome {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "takes hours"]
+#[ignore = "takes an hour"]
 async fn soak() {
     let _turn = TURN.lock().await;
     let run_lives = u64::from(PART.jobs * PARTS);
