@@ -350,42 +350,36 @@ fn failure_event() -> Value {
         "count": 1, "firstTimestamp": "2026-11-23T17:00:10Z", "lastTimestamp": "2026-11-23T17:00:10Z"})
 }
 
+/// A Job is gone after a gap, and the watch of Events about Jobs answers like this: it has this outcome, once.
+async fn gone_in_a_gap(events: Vec<Reply>, outcome: &str) {
+    let api = Api::new();
+    api.then(LIST, [list(5, "", &[job("u", 5, false)]), list(9, "", &[])]);
+    api.then(WATCH, [watch([seconds(30)], gone())]);
+    api.then("involvedObject.kind%3DJob&watch=true", events);
+    let mut running = run(api.client(), "{}").await;
+    let evidence = running.next_event().await;
+    assert_eq!(evidence.job.outcome().as_str(), outcome);
+    assert!(evidence.gaps.contains(&Gap::EndNotSeen));
+    running.no_event_for(HOUR).await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn waits_for_events_while_their_watch_is_silent() {
-    // Its connection is dead, which shows when it does not end in time, or when it should have delivered the Event.
-    for (next, outcome) in [
-        (watch([line("ADDED", &failure_event())], Piece::Hang), "Failed"),
-        (watch([], Piece::Hang), "Deleted"),
-    ] {
-        let api = Api::new();
-        api.then(LIST, [list(5, "", &[job("u", 5, false)]), list(9, "", &[])]);
-        api.then(WATCH, [watch([seconds(30)], gone())]);
-        api.then("involvedObject.kind%3DJob&watch=true", [watch([], Piece::Hang), next]);
-        let mut running = run(api.client(), "{}").await;
-        let evidence = running.next_event().await;
-        assert_eq!(evidence.job.outcome().as_str(), outcome);
-        assert!(evidence.gaps.contains(&Gap::EndNotSeen));
-        running.no_event_for(HOUR).await;
-    }
+    // Its connection is dead, which shows when it does not end in time.
+    let silent = || watch([], Piece::Hang);
+    let shows_it = watch([line("ADDED", &failure_event())], Piece::Hang);
+    gone_in_a_gap(vec![silent(), shows_it], "Failed").await;
+    gone_in_a_gap(vec![silent(), silent()], "Deleted").await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn waits_for_events_while_their_watch_fails() {
-    let event = failure_event();
-    // Their watch fails for 15 s to 30 s, or for longer than a Job waits.
-    for (failures, outcome) in [(10, "Failed"), (1000, "Deleted")] {
-        let api = Api::new();
-        api.then(LIST, [list(5, "", &[job("u", 5, false)]), list(9, "", &[])]);
-        api.then(WATCH, [watch([], gone())]);
-        let events = "involvedObject.kind%3DJob&watch=true";
-        api.then(events, [watch([], Piece::Reset)]);
-        api.then(events, std::iter::repeat_n(status(500, None), failures));
-        api.then(events, [watch([line("ADDED", &event)], Piece::Hang)]);
-        let mut running = run(api.client(), "{}").await;
-        let evidence = running.next_event().await;
-        assert_eq!(evidence.job.outcome().as_str(), outcome);
-        assert!(evidence.gaps.contains(&Gap::EndNotSeen));
-        running.no_event_for(HOUR).await;
+    // It fails until 10 s to 90 s after the gap, or for longer than a Job waits.
+    for (failures, outcome) in [(40, "Failed"), (1000, "Deleted")] {
+        let mut events = vec![watch([], Piece::Reset)];
+        events.extend(std::iter::repeat_with(|| status(500, None)).take(failures));
+        events.push(watch([line("ADDED", &failure_event())], Piece::Hang));
+        gone_in_a_gap(events, outcome).await;
     }
 }
 
