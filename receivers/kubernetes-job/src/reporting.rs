@@ -52,11 +52,18 @@ impl JobSession {
     }
 
     fn may_report(&self) -> bool {
-        self.events.is_idle()
-            && self.store.leads()
-            && (!self.store.is_configured() || self.tracker.unstored() < self.store.limits().unstored)
-            // Evidence of Jobs that finished before the start is in other lists than theirs.
-            && (self.watches.all_listed() || Instant::now() >= self.first_lists_until)
+        self.events.is_idle() && self.store.leads() && self.has_room() && self.has_evidence()
+    }
+
+    /// True if the store allows another Job that is reported and not stored.
+    pub(crate) fn has_room(&self) -> bool {
+        !self.store.is_configured() || self.tracker.unstored() < self.store.limits().unstored
+    }
+
+    /// True once the first lists are complete, or have taken too long: evidence of Jobs that finished before the start is in other
+    /// lists than theirs.
+    pub(crate) fn has_evidence(&self) -> bool {
+        self.watches.all_listed() || self.first_lists_until.is_some_and(|until| Instant::now() >= until)
     }
 
     /// Resolves when the tracker may have a Job to report.

@@ -29,7 +29,7 @@ use crate::telemetry::Telemetry;
 const CHECK: Duration = Duration::from_secs(5);
 /// How long a check waits for something else that wakes the receiver.
 const CHECK_SLACK: Duration = Duration::from_secs(1);
-/// How long Jobs wait for the first lists, which hold their evidence.
+/// How long Jobs wait, once they are listed, for the other first lists, which hold their evidence.
 const FIRST_LISTS: Duration = Duration::from_secs(60);
 
 /// The state of the running receiver.
@@ -51,8 +51,8 @@ pub(crate) struct JobSession {
     pub(crate) is_current: bool,
     /// True once the sizes of the first lists are logged.
     pub(crate) lists_logged: bool,
-    /// Jobs are reported without the first lists from then on.
-    pub(crate) first_lists_until: Instant,
+    /// Jobs are reported without the first lists from then on; `None` before Jobs are listed.
+    pub(crate) first_lists_until: Option<Instant>,
 }
 
 impl JobSession {
@@ -74,7 +74,7 @@ impl JobSession {
             downtime: None,
             is_current: false,
             lists_logged: false,
-            first_lists_until: Instant::now() + FIRST_LISTS,
+            first_lists_until: None,
             config,
             telemetry,
             clock,
@@ -156,8 +156,12 @@ impl JobSession {
         for update in updates {
             let waited = SignedDuration::try_from(update.extra_wait).unwrap_or(SignedDuration::MAX);
             if let Some((source, observation)) = self.watches.observe(update, now) {
-                if let (Kind::Jobs, Observation::ReplayEnds { complete: true }) = (source.kind, &observation) {
-                    self.downtime_ends(Recovery::Resumed);
+                match (source.kind, &observation) {
+                    (Kind::Jobs, Observation::ReplayEnds { complete: true }) => self.downtime_ends(Recovery::Resumed),
+                    (Kind::Jobs, Observation::ListEnds) => {
+                        self.first_lists_until.get_or_insert(now + FIRST_LISTS);
+                    }
+                    _ => {}
                 }
                 self.tracker.apply_waited(source, observation, clock, waited);
                 // Jobs are reported in the order in which their verdicts arrive, those of one tick too.

@@ -19,8 +19,9 @@ impl JobSession {
             self.events.emit_notice(&notice, now);
             self.events.flush().await;
         }
-        // With a store, a Job whose end is unknown waits for the next start.
+        // With a store, a Job whose end is unknown waits for the next start, and so does each one that is too many or lacks evidence.
         while self.store.leads()
+            && (!self.store.is_configured() || (self.has_room() && self.has_evidence()))
             && let Some(evidence) = self.tracker.drain(!self.store.is_configured())
         {
             self.events.emit(evidence, now);
@@ -33,7 +34,7 @@ impl JobSession {
             self.on_outcome(Some(outcome));
         }
         let unacknowledged = self.events.unacknowledged();
-        tracing::info!(unacknowledged, "shutdown complete");
+        tracing::info!(unacknowledged, "receiver stopped");
         Ok(self)
     }
 

@@ -41,7 +41,7 @@ pub(crate) use reply::{encoding_of, in_band, next_data, page, send, whole};
 /// The default length of the first ticks of [`ListWatch::coalesce`].
 pub const COALESCE: Duration = Duration::from_millis(25);
 
-/// After this many failures of its first list, a watch no longer delays the others.
+/// After this many failures of its first list, a watch no longer delays the others, unless it is that of Jobs.
 const FIRST_LIST_FAILURES: u32 = 3;
 
 /// An update of one list and watch.
@@ -85,7 +85,7 @@ pub struct ListWatch {
     pub target: Target,
     /// Receives the updates; a full channel pauses the watch.
     pub updates: mpsc::Sender<SourceUpdate>,
-    /// Cancelled when the first list is complete, forbidden, or has failed several times.
+    /// Cancelled when the first list is complete or forbidden, or has failed several times and is not that of Jobs.
     pub first_list: CancellationToken,
     /// The version at which an earlier process stopped: changes since then are replayed after the first list.
     pub resume: Option<u64>,
@@ -231,7 +231,9 @@ impl<T: Watched> Run<T> {
         let relists = retry.relists;
         // `health` logs the warnings, for all watches together.
         tracing::debug!(what, %failure, times, next_try_in, relists, "list or watch failed; retrying");
-        if is_denied || times >= FIRST_LIST_FAILURES {
+        // Only some of the Pods and Events that come before their Jobs can wait for them, so all are listed later, however late.
+        let is_of_jobs = self.api.target.source.kind == Kind::Jobs;
+        if is_denied || (times >= FIRST_LIST_FAILURES && !is_of_jobs) {
             self.api.first_list.cancel();
         }
         if is_denied {

@@ -291,6 +291,28 @@ async fn shutdown_reports_no_job_whose_end_is_unknown() {
     assert_eq!((&*evidence.job.name, evidence.job.outcome().as_str()), ("a", "Failed"));
 }
 
+#[tokio::test(start_paused = true)]
+async fn shutdown_reports_no_job_before_its_evidence_is_listed() {
+    let storage = MemoryStorage::new();
+    let run = start(&Api::new(), &storage).await;
+    run.until(|status| *status == Status::Ok).await;
+    stop(run).await;
+
+    let api = Api::new();
+    api.then(JOBS, [list(&[job("a", Some(20))])]);
+    api.then("/pods?", [Reply::Silence]);
+    let mut run = start(&api, &storage).await;
+    run.no_event_for(Duration::from_secs(30)).await;
+    run.shutdown.cancel();
+    (&mut run.task).await.unwrap().unwrap();
+    assert!(run.logs.try_recv().is_err(), "its Pods are not listed yet");
+
+    let api = Api::new();
+    api.then(JOBS, [list(&[job("a", Some(20))])]);
+    let mut run = start(&api, &storage).await;
+    assert_eq!(&*run.next_event().await.job.name, "a");
+}
+
 /// A watch of Events that delivers the Event of a Job's end after three seconds.
 fn late_event(name: &str, ended: i64) -> Reply {
     let event = json!({"type": "ADDED", "object": end_of(name, ended)});

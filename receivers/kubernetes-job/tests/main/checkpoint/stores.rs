@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use collector_data::Batch;
 use collector_runtime::component::Kind;
 use collector_runtime::health::Status;
 use collector_runtime::storage::StoreError;
@@ -11,7 +12,7 @@ use serde_json::Value;
 use super::{JOBS, changes, job, next, start, stop};
 use crate::support::Api;
 use crate::support::empty_list;
-use crate::support::running::id;
+use crate::support::running::{Run, id};
 
 #[tokio::test(start_paused = true)]
 async fn an_unavailable_store_delays_the_start_and_shows_in_health() {
@@ -39,18 +40,36 @@ async fn an_unavailable_store_delays_the_start_and_shows_in_health() {
     assert_eq!(storage.content(Kind::Receiver, &id()).len(), 1);
 }
 
-#[tokio::test(start_paused = true)]
-async fn bounds_reported_jobs_that_are_not_stored() {
-    let storage = MemoryStorage::new().with_capacity(200_000);
+/// A receiver with 1,500 failed Jobs, and the first 1,024 events: more may not be sent before these are acknowledged.
+async fn with_many_jobs(storage: &MemoryStorage) -> (Run, Vec<Batch>) {
     let api = Api::new();
     let jobs: Vec<Value> = (0..1500).map(|n| job(&format!("j{n}"), Some(2))).collect();
     let added: Vec<(&str, Value)> = jobs.into_iter().map(|job| ("ADDED", job)).collect();
     api.then(&format!("{JOBS}watch"), [changes(&added)]);
-    let mut run = start(&api, &storage).await;
+    let mut run = start(&api, storage).await;
     let mut unacknowledged = Vec::new();
     for _ in 0..1024 {
         unacknowledged.push(next(&mut run).await.1);
     }
+    (run, unacknowledged)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_sends_no_more_jobs_than_the_store_allows() {
+    let storage = MemoryStorage::new().with_capacity(200_000);
+    let (mut run, unacknowledged) = with_many_jobs(&storage).await;
+    run.shutdown.cancel();
+    assert!(run.logs.recv().await.is_none(), "the others wait for the next start");
+    for batch in unacknowledged {
+        batch.ack.delivered();
+    }
+    (&mut run.task).await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn bounds_reported_jobs_that_are_not_stored() {
+    let storage = MemoryStorage::new().with_capacity(200_000);
+    let (mut run, mut unacknowledged) = with_many_jobs(&storage).await;
     run.no_event_for(Duration::from_secs(60)).await;
     for batch in unacknowledged.drain(..) {
         batch.ack.delivered();

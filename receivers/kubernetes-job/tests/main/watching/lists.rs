@@ -38,6 +38,23 @@ async fn retries_an_optional_forbidden_kind_rarely() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn pods_and_events_wait_for_the_jobs_however_long_their_list_fails() {
+    for (kind, list, waits) in [(Kind::Jobs, LIST, true), (Kind::CronJobs, "/cronjobs?limit", false)] {
+        let api = Api::new();
+        api.then(list, vec![status(500, None); 5]);
+        let mut watching = match kind {
+            Kind::Jobs => watch(&api),
+            _ => watch_of(&api, kind, &[], Object::CronJob),
+        };
+        let reports = watching.reports(5).await;
+        assert_eq!(reports, ["500 x1", "500 x2", "500 x3", "500 x4", "500 x5"]);
+        assert_eq!(watching.first_list.is_cancelled(), !waits, "{kind:?}");
+        assert_eq!(watching.reports(3).await, ["list", "end", "works"]);
+        assert!(watching.first_list.is_cancelled());
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn retries_an_invalid_list() {
     for body in [
         "{}",
