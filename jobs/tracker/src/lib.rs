@@ -189,6 +189,8 @@ pub struct Tracker {
     listed: HashSet<Source>,
     /// The sources that replay changes from before their list, and the version of the list.
     replays: HashMap<Source, u64>,
+    /// The same whose replays seem over, because nothing more came: the rest may still arrive.
+    silent_replays: HashMap<Source, u64>,
     /// Jobs that are gone and known only from the beginning of a replay: an earlier process may have reported them.
     half_replayed: HashSet<Uid>,
     resume_points: ResumePoints,
@@ -234,6 +236,7 @@ impl Tracker {
             lists: HashMap::new(),
             listed: HashSet::new(),
             replays: HashMap::new(),
+            silent_replays: HashMap::new(),
             half_replayed: HashSet::new(),
             resume_points: ResumePoints::default(),
             forbidden: HashSet::new(),
@@ -292,7 +295,10 @@ impl Tracker {
                 self.replays.insert(source, version);
             }
             Observation::ReplayEnds { complete } => self.replay_ends(source, complete, now),
-            Observation::Changed(object) => self.object(source, &object, self.seen(source, &object), now),
+            Observation::Changed(object) => {
+                let seen = self.seen(source, &object);
+                self.object(source, &object, seen, now);
+            }
             Observation::Deleted(object) => {
                 let seen = self.seen(source, &object);
                 self.object(source, &object, seen, now);

@@ -15,6 +15,7 @@ impl Tracker {
     pub(super) fn list_begins(&mut self, source: Source, now: Timestamp) {
         self.lists.insert(source, HashSet::new());
         self.replays.remove(&source);
+        self.silent_replays.remove(&source);
         self.interruptions.list_begins(source, now);
         if source.kind == Kind::Jobs {
             let scope = scope_name(&self.scopes, source.scope);

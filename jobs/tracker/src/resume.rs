@@ -54,12 +54,16 @@ impl ResumePoints {
     }
 
     /// Records the positions at `now`. `unstored` is when the oldest verdict that is not stored was observed; now, if there is none.
-    fn record(&mut self, now: i64, all: Positions, unstored: i64) {
+    fn record(&mut self, now: i64, mut all: Positions, unstored: i64) {
         // The clock of that process may have been ahead.
         if std::mem::take(&mut self.are_restored)
             && let Some((at, _)) = self.points.front_mut()
         {
             *at = (*at).min(now - SPACING);
+        }
+        // A watch whose list is not complete is still where the earlier process left it.
+        for (source, version) in self.points.back().iter().flat_map(|(_, last)| last) {
+            all.entry(*source).or_insert(*version);
         }
         let is_useless = |(at, last): &(i64, Positions)| *at > now || (now - SPACING < *at && last.len() < all.len());
         while self.points.back().is_some_and(is_useless) {
@@ -135,16 +139,19 @@ impl Tracker {
     }
 
     /// How an object of a watch was observed.
-    pub(super) fn seen(&self, source: Source, object: &Object) -> Seen {
-        let listed = self.replays.get(&source);
-        let is_replayed = |listed: &u64| {
-            let version = object.metadata().resource_version.parse();
-            version.is_ok_and(|version: u64| version <= *listed)
+    pub(super) fn seen(&mut self, source: Source, object: &Object) -> Seen {
+        let silent = self.silent_replays.get(&source);
+        let Some(listed) = self.replays.get(&source).or(silent).copied() else {
+            return Seen::Live;
         };
-        match listed.is_some_and(is_replayed) {
-            true => Seen::Replayed,
-            false => Seen::Live,
+        let version = object.metadata().resource_version.parse();
+        if version.is_ok_and(|version: u64| version <= listed) {
+            return Seen::Replayed;
         }
+        if self.silent_replays.remove(&source).is_some() {
+            self.all_is_replayed(source);
+        }
+        Seen::Live
     }
 
     /// True if a later version of this Job is known: it left the selection of the watch, and came back.
@@ -155,18 +162,25 @@ impl Tracker {
         record.is_later_than(&object.metadata().resource_version)
     }
 
-    /// A replay ends. If the API server no longer had all changes, the deletions of objects that only this replay has shown may be
-    /// among the missing ones.
+    /// A replay ends: nothing more came, or the API server no longer had all changes. Then the deletions of objects that only this
+    /// replay has shown may be among the missing ones.
     pub(super) fn replay_ends(&mut self, source: Source, complete: bool, now: Timestamp) {
-        if self.replays.remove(&source).is_none() {
+        let Some(listed) = self.replays.remove(&source) else {
             return;
-        }
-        if source.kind == Kind::Jobs {
-            self.outbox.list_ends(scope_name(&self.scopes, source.scope));
-        }
-        if !complete {
+        };
+        if complete {
+            self.silent_replays.insert(source, listed);
+        } else {
+            self.all_is_replayed(source);
             let gone = self.unlisted_are_gone(source, now);
             self.half_replayed.extend(gone);
+        }
+    }
+
+    /// Every change from before the list was observed, so that the watermark may pass Jobs that finished before.
+    fn all_is_replayed(&mut self, source: Source) {
+        if source.kind == Kind::Jobs {
+            self.outbox.list_ends(scope_name(&self.scopes, source.scope));
         }
     }
 }
@@ -210,6 +224,22 @@ mod tests {
             assert!(!points.is_due(now, positions.len()));
         }
         assert_eq!(points.first(), Some(&(1002, positions)));
+    }
+
+    #[test]
+    fn a_watch_that_lists_keeps_its_stored_position() {
+        let pods = Source {
+            kind: Kind::Pods,
+            ..JOBS
+        };
+        let mut points = ResumePoints::new(900, Positions::from([(JOBS, 7), (pods, 8)]));
+        for now in 1000..1040 {
+            record(&mut points, now, now);
+        }
+        assert_eq!(
+            points.first(),
+            Some(&(1005, Positions::from([(JOBS, 1005), (pods, 8)])))
+        );
     }
 
     #[test]

@@ -31,9 +31,17 @@ enum Step {
     /// The sent events are acknowledged.
     Deliver,
     Store,
-    /// The process is killed and restarted. If this is set it resumes at the stored version, and the API server still has so much of
-    /// the changes since then, percent.
-    Kill(Option<u8>),
+    /// The process is killed and restarted. If this is set it resumes at the stored version.
+    Kill(Option<Replay>),
+}
+
+/// The changes since the stored version that a watch replays.
+#[derive(Clone, Copy, Debug)]
+enum Replay {
+    /// The API server still has so many of them, percent.
+    Part(u8),
+    /// After so many of them, percent, it is silent for a while.
+    Pauses(u8),
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -45,9 +53,17 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => Just(Step::Relist),
         4 => Just(Step::Deliver),
         3 => Just(Step::Store),
-        3 => prop_oneof![Just(None), Just(Some(100)), (0u8..100).prop_map(Some)].prop_map(Step::Kill),
+        3 => prop::option::of(replays()).prop_map(Step::Kill),
     ];
     prop::collection::vec(step, 1..80)
+}
+
+fn replays() -> impl Strategy<Value = Replay> {
+    prop_oneof![
+        Just(Replay::Part(100)),
+        (0u8..100).prop_map(Replay::Part),
+        (0u8..100).prop_map(Replay::Pauses)
+    ]
 }
 
 /// A cluster, the stored checkpoint, and the tracker that watches the one and writes the other.
@@ -152,14 +168,14 @@ impl Cluster {
                 }
             }
             Step::Store => self.store(),
-            Step::Kill(percent) => {
+            Step::Kill(replay) => {
                 self.in_flight.clear();
                 self.delivered = self.known_to_store.clone();
                 self.tracker = tracker();
                 let stored = Checkpoint::decode(self.stored.clone().unwrap(), TOMBSTONES).unwrap();
                 self.tracker.restore(stored, Vec::new());
                 let from = self.tracker.stored_positions().get(&source(Kind::Jobs)).copied();
-                self.list_and_replay(from.zip(percent));
+                self.list_and_replay(from.zip(replay));
             }
         }
         self.report();
@@ -207,8 +223,8 @@ impl Cluster {
         self.list_and_replay(None);
     }
 
-    /// Lists, and then watches from this version on, of whose changes the API server has so many percent.
-    fn list_and_replay(&mut self, from: Option<(u64, u8)>) {
+    /// Lists, and then watches from this version on.
+    fn list_and_replay(&mut self, from: Option<(u64, Replay)>) {
         let version = self.log.len() as u64;
         let from = from.filter(|(from, _)| *from < version);
         for (kind, resource, objects) in [
@@ -230,8 +246,10 @@ impl Cluster {
             self.tracker.apply(source(kind), Observation::ListEnds, self.now);
         }
         self.position = self.log.len();
-        let Some((from, percent)) = from else { return };
-        let changes = &self.log[usize::try_from(from).unwrap()..];
+        let Some((from, replay)) = from else { return };
+        let from = usize::try_from(from).unwrap();
+        let changes = &self.log[from..];
+        let (Replay::Part(percent) | Replay::Pauses(percent)) = replay;
         let had = changes.len() * usize::from(percent) / 100;
         for (resource, kind, object) in &changes[..had] {
             if *resource == "jobs" {
@@ -239,7 +257,13 @@ impl Cluster {
                 self.tracker.apply(source, observation, self.now);
             }
         }
-        let complete = percent == 100;
+        let complete = match replay {
+            Replay::Part(percent) => percent == 100,
+            Replay::Pauses(_) => {
+                self.position = from + had;
+                true
+            }
+        };
         self.tracker
             .apply(source(Kind::Jobs), Observation::ReplayEnds { complete }, self.now);
     }
@@ -272,7 +296,8 @@ proptest! {
         for step in script {
             cluster.step(step);
         }
-        for step in [Step::Wait(300), Step::Kill(Some(100)), Step::Wait(10), Step::Deliver, Step::Store, Step::Kill(Some(100)), Step::Wait(10)] {
+        let restart = Step::Kill(Some(Replay::Part(100)));
+        for step in [Step::Wait(300), restart, Step::Wait(10), Step::Deliver, Step::Store, restart, Step::Wait(10)] {
             cluster.step(step);
         }
         prop_assert_eq!(&cluster.reported, &cluster.ended);

@@ -219,14 +219,9 @@ impl Machine {
     /// Records a failure of the replay. Returns true if the server no longer has the changes: the watch then starts at the
     /// version of the list.
     pub fn replay_expired(&mut self, failure: &WatchError) -> bool {
-        // 504: the version is too large. Source: `NewTooLargeResourceVersionError` in `k8s.io/apiserver/pkg/storage`.
-        let expired = matches!(
-            failure,
-            WatchError::Status {
-                code: 400 | 410 | 504,
-                ..
-            }
-        );
+        // Not 504, by which a server says that its cache has not reached the version yet: the version is before that of the list, so it
+        // will. Source: `NewTooLargeResourceVersionError` in `k8s.io/apiserver/pkg/storage`.
+        let expired = matches!(failure, WatchError::Status { code: 400 | 410, .. });
         let listed = self.replay.take_if(|_| expired);
         if let Some(listed) = listed {
             let version = listed.to_string().into();

@@ -173,8 +173,8 @@ impl<T: Watched> Run<T> {
         if is_listing {
             return Err(WatchError::NotStreamed("it ended before the end of the list".into()).into());
         }
-        // At its end a watch has sent everything.
-        if self.machine.replay().is_some() {
+        // A watch that ends while it replays may have more to send, which the next one does.
+        if self.machine.replay().is_some() && !stream.has_events {
             self.replay_ends(true);
         }
         let (lived, jitter) = (stream.began.elapsed(), self.api.random.fraction());
