@@ -41,6 +41,8 @@ pub struct Outbox {
     storing: usize,
     /// Scopes whose Jobs are being listed: their finished Jobs are not all known yet, so their watermarks stay.
     listing: BTreeSet<Box<str>>,
+    /// Scopes whose Jobs have been listed.
+    listed: BTreeSet<Box<str>>,
     /// The latest time that the API server gave to an object, or that the local clock has shown, seconds since 1970.
     time: i64,
     /// The same without the local clock.
@@ -62,6 +64,7 @@ impl Outbox {
             acknowledged: 0,
             storing: 0,
             listing: BTreeSet::new(),
+            listed: BTreeSet::new(),
             time: 0,
             cluster_time: 0,
             clock: 0,
@@ -211,6 +214,10 @@ impl Outbox {
         let (capacity, max_size) = (self.checkpoint.capacity, self.checkpoint.max_size);
         let own = std::mem::replace(&mut self.checkpoint, stored);
         self.checkpoint.marks.add_later_runs(&own.marks);
+        // That process may have watched other scopes.
+        for (name, scope) in own.scopes {
+            self.checkpoint.scopes.entry(name).or_insert(scope);
+        }
         self.checkpoint.capacity = capacity;
         self.checkpoint.max_size = max_size;
         self.adopt_notices();
@@ -253,6 +260,7 @@ impl Outbox {
     /// All Jobs of a scope were listed.
     pub(crate) fn list_ends(&mut self, scope: &str) {
         self.listing.remove(scope);
+        self.listed.insert(scope.into());
     }
 
     fn list(&mut self, uid: &Uid, job: FinishedJob) {

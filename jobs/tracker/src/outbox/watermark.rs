@@ -4,7 +4,7 @@
 //! time, the time of the newest object, since a verdict may have any timestamp. The local clock only determines from when Jobs
 //! are reported; a verdict observed live, or a start with another clock, corrects it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 
@@ -66,7 +66,12 @@ impl Outbox {
         });
         let is_late = |scope: &str, at| scopes.get(scope).is_some_and(|scope| at < scope.floor());
         let late = self.pending.iter().filter(|(_, job)| is_late(&job.scope, job.at));
-        checkpoint.late = late.map(|(uid, _)| uid.short()).collect();
+        let late: HashSet<u64> = late.map(|(uid, _)| uid.short()).collect();
+        // Those of an earlier process are pending once they are listed.
+        match scopes.keys().all(|name| self.listed.contains(name)) {
+            true => checkpoint.late = late,
+            false => checkpoint.late.extend(late),
+        }
     }
 
     /// If too many are listed the watermarks move up to the oldest, a whole second at a time.

@@ -86,6 +86,27 @@ fn watermark_stops_at_pending_reports() {
 }
 
 #[test]
+fn late_jobs_outlive_restarts_that_list_nothing() {
+    let mut outbox = new();
+    outbox.begin("", at(0));
+    outbox.finished("", id(0), at(5));
+    outbox.finished("", id(1), at(6));
+    for n in 2..=2 + 2 * u32::try_from(CAPACITY).unwrap() {
+        report(&mut outbox, n, 1000);
+    }
+    let mut after = restart(&mut restart(&mut outbox));
+    for n in [0, 1] {
+        assert!(!is_reported(&after, "", n, 5), "late, and not listed since");
+    }
+    // One of them is listed and acknowledged, the other one is gone.
+    after.list_begins("");
+    report_in(&mut after, "", 0, 5);
+    after.list_ends("");
+    let after = restart(&mut after);
+    assert!(is_reported(&after, "", 0, 5) && is_reported(&after, "", 1, 6));
+}
+
+#[test]
 fn the_watermark_does_not_move_during_a_list() {
     let mut outbox = new();
     outbox.begin("", at(0));
@@ -152,6 +173,19 @@ fn each_separately_watched_namespace_has_a_watermark() {
         !is_reported(&after, "", 99, 600),
         "watching more scopes is not a first start"
     );
+}
+
+#[test]
+fn another_replica_may_watch_fewer_namespaces() {
+    let mut other = new();
+    other.begin("a", at(0));
+    let mut outbox = new();
+    for scope in ["a", "b"] {
+        outbox.begin(scope, at(0));
+    }
+    outbox.adopt(other.checkpoint);
+    report_in(&mut outbox, "b", 1, 10);
+    assert!(is_reported(&restart(&mut outbox), "b", 1, 10));
 }
 
 #[test]
