@@ -171,7 +171,10 @@ impl ConfigMapStore {
     async fn do_apply(&self, changes: Vec<Change>) -> Result<(), StoreError> {
         let mut claimed = self.claimed.lock().await;
         let Some(before) = claimed.as_ref() else {
-            return Err(self.fenced("no store of this process"));
+            let Self { namespace, name, .. } = self;
+            return Err(StoreError::Fenced(format!(
+                "ConfigMap {namespace}/{name}: this process has no claim on it"
+            )));
         };
         let mut wanted = self.changed(before, &changes)?;
         let mut failures = 0;
@@ -210,11 +213,12 @@ impl ConfigMapStore {
         }
     }
 
-    /// The content under this store's claim, else the stored content.
+    /// The content under this store's claim, else the stored content. A former leader may not know that it has lost its claim.
     async fn content(&self) -> Result<Content, StoreError> {
+        let is_leader = self.leadership.as_ref().is_none_or(Leadership::is_leader);
         match &*self.claimed.lock().await {
-            Some(content) => Ok(content.clone()),
-            None => self.read(&self.name).await,
+            Some(content) if is_leader => Ok(content.clone()),
+            _ => self.read(&self.name).await,
         }
     }
 }

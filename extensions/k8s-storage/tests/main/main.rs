@@ -164,6 +164,28 @@ async fn only_the_leader_claims() {
 }
 
 #[tokio::test]
+async fn a_former_leader_reads_what_the_next_one_stores() {
+    let cluster = Cluster::start("former").await;
+    let mut stores = Vec::new();
+    for _ in 0..2 {
+        let (leads, receiver) = watch::channel(false);
+        let (_extension, storage) = cluster.replica(Some(receiver)).await;
+        stores.push((leads, storage.open(Kind::Receiver, &id("k8s_job")).await.unwrap()));
+    }
+    let [(first_leads, first), (second_leads, second)] = &stores[..] else {
+        panic!()
+    };
+    first_leads.send_replace(true);
+    first.claim().await.unwrap();
+    first.apply(vec![set("a", "1")]).await.unwrap();
+    first_leads.send_replace(false);
+    second_leads.send_replace(true);
+    second.claim().await.unwrap();
+    second.apply(vec![set("a", "2")]).await.unwrap();
+    assert_eq!(first.get("a").await.unwrap().unwrap(), "2", "before it writes again");
+}
+
+#[tokio::test]
 async fn retries_temporary_errors_and_explains_others() {
     let cluster = Cluster::start("refusals").await;
     let store = cluster.store().await;
