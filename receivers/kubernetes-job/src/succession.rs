@@ -10,6 +10,7 @@ use collector_runtime::succession::Succession;
 use jiff::Timestamp;
 use job_tracker::checkpoint::Checkpoint;
 use job_tracker::outbox::AckEvent;
+use tokio::time::{Duration, timeout};
 
 use crate::batch_sender::BatchSender;
 use crate::config::JobReceiverConfig;
@@ -18,6 +19,9 @@ use crate::gauge_limit::GaugeLimit;
 use crate::receiver::WallClock;
 use crate::session::{JobSession, tracker_settings};
 use crate::telemetry::Telemetry;
+
+/// How long a receiver with a shared store waits for acknowledgements before its successor begins.
+const LEAVING: Duration = Duration::from_secs(5);
 
 /// The settings and handles of a successor.
 pub(crate) struct Successor {
@@ -127,8 +131,11 @@ impl JobSession {
         let left = self.watches.stop().await;
         self.observe(left);
         if self.store.is_shared() {
-            // Another replica may lead meanwhile, so the store has the truth.
-            self.finish().await?;
+            // Another replica may lead meanwhile, so the store has the truth. Jobs that are not acknowledged in time are reported
+            // again, as after a restart: an unavailable backend must not keep the successor from watching.
+            if let Ok(finished) = timeout(LEAVING, self.finish()).await {
+                finished?;
+            }
             return Ok(Inherited::nothing(successor));
         }
         let now = (self.clock)();

@@ -84,6 +84,34 @@ async fn with_a_store_replaced_components_report_each_job_once() {
 }
 
 #[tokio::test]
+async fn a_changed_receiver_watches_while_the_backend_is_unavailable() {
+    let mut scene = Scene::start("reload-shared", "").await;
+    let storage = format!(
+        "k8s_storage: {{kubeconfig: {}, namespace: default}}",
+        scene.cluster.kubeconfig().display()
+    );
+    let base = scene
+        .yaml(&Pipeline::to(&scene.first))
+        .replace(SETTLE_TIME, &format!("{SETTLE_TIME}\n    storage: k8s_storage"))
+        .replace("extensions:\n", &format!("extensions:\n  {storage}\n"))
+        .replace("[health_check]", "[health_check, k8s_storage]");
+    scene.reload_text(&base).await;
+    scene.until_lines("initial lists complete", 2).await;
+    scene.first.refuse_connections(true).await;
+    let uids = scene.fail_jobs(5);
+    scene.until_lines("failed, retrying in", 1).await;
+    let text = base.replace(
+        SETTLE_TIME,
+        &format!("{SETTLE_TIME}\n    owner: {{generate_name: false}}"),
+    );
+    scene.reload_text(&text).await;
+    scene.until_lines("initial lists complete", 3).await;
+    scene.first.refuse_connections(false).await;
+    scene.until_reported(uids.len()).await;
+    scene.stop().await;
+}
+
+#[tokio::test]
 async fn changed_components_keep_their_ports() {
     let mut scene = Scene::start("reload-ports", "").await;
     let exporter = |endpoint: &str, further: &str| {
