@@ -71,6 +71,8 @@ pub(crate) struct Recoveries {
     due: BTreeSet<(Timestamp, Uid)>,
     /// Those that are due, by namespace. Those that no longer wait are skipped.
     ready: BTreeMap<Arc<str>, VecDeque<Uid>>,
+    /// Since when there are such.
+    ready_since: Timestamp,
     /// The namespace whose turn it was last.
     last: Option<Arc<str>>,
     /// Those that wait, by namespace.
@@ -86,6 +88,7 @@ impl Default for Recoveries {
             waiting: HashMap::new(),
             due: BTreeSet::new(),
             ready: BTreeMap::new(),
+            ready_since: Timestamp::MIN,
             last: None,
             namespaces: HashMap::new(),
             capacity: WAITING,
@@ -180,7 +183,7 @@ impl Recoveries {
     pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
         match self.ready.is_empty() {
             true => self.due.first().map(|(at, _)| *at),
-            false => Some(Timestamp::MIN),
+            false => Some(self.ready_since),
         }
     }
 
@@ -193,6 +196,9 @@ impl Recoveries {
     pub(crate) fn next(&mut self, now: Timestamp) -> Option<(Uid, Box<DeletedJob>)> {
         while let Some(uid) = pop_due(&mut self.due, LONG_PATIENCE, now) {
             if let Some(waiting) = self.waiting.get(&uid) {
+                if self.ready.is_empty() {
+                    self.ready_since = waiting.due;
+                }
                 let namespace = waiting.deleted.namespace.clone();
                 self.ready.entry(namespace).or_default().push_back(uid);
             }
