@@ -99,6 +99,11 @@ impl Environment {
         }
     }
 
+    /// True if every watch of each collector is open.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.simulator.open_watches() >= WATCHES * self.collectors.len()
+    }
+
     fn kubeconfig(&self, replica: usize) -> PathBuf {
         self.folder.join(format!("kubeconfig-{replica}"))
     }

@@ -14,6 +14,9 @@ use crate::oracle::{Oracle, Problem, Traffic};
 use crate::play::{PATIENCE, Play};
 use crate::script::Script;
 
+/// How often the watches are looked at.
+const LOOK: Duration = Duration::from_millis(200);
+
 /// The result of a run.
 #[derive(Debug)]
 pub(crate) struct Outcome {
@@ -141,6 +144,11 @@ pub(crate) async fn conclude(
         ));
     }
     if play.has_cronjobs() {
+        // A run that is missed while a watch is away cannot be proven.
+        let patience = Instant::now() + PATIENCE;
+        while !environment.is_watched() && Instant::now() < patience {
+            play.until(&mut environment, LOOK, |_| false).await;
+        }
         play.miss_runs_again();
         // The slots are known once the next run starts.
         play.until(&mut environment, AWAY + Duration::from_secs(2), |_| false)
