@@ -122,7 +122,7 @@ impl Elector {
             Err(error) => {
                 let problem = self.problem(&error);
                 if self.signs.pace.failed(Instant::now()).is_some() {
-                    tracing::warn!(lease = self.name, problem, "this replica cannot become leader");
+                    tracing::warn!(lease = self.name, problem, "cannot acquire or renew the Lease");
                 }
                 self.health.report(Status::RecoverableError(problem));
             }

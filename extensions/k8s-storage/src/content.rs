@@ -51,12 +51,14 @@ impl Content {
         let format = annotations.remove(FORMAT).unwrap_or_default();
         if !["", THIS_FORMAT, SHARDS_FORMAT].contains(&&*format) {
             return Err(format!(
-                "found format {format:?}, expected {THIS_FORMAT:?} or {SHARDS_FORMAT:?}: a later version of the collector wrote it"
+                "found format {format:?}, expected {THIS_FORMAT:?} or {SHARDS_FORMAT:?}: a later version of the collector wrote it, run that one"
             ));
         }
         let mut values = BTreeMap::new();
         for (name, ByteString(value)) in object.binary_data.unwrap_or_default() {
-            let key = unescaped(&name).ok_or_else(|| format!("{name:?} is not a key of the collector"))?;
+            let key = unescaped(&name).ok_or_else(|| {
+                format!("found the key {name:?}, which the collector does not write: delete that key")
+            })?;
             values.insert(key, value.into());
         }
         let shards = annotations.remove(SHARDS).unwrap_or_default();
@@ -66,7 +68,8 @@ impl Content {
             .ok()
             .filter(|numbers| !numbers.contains(&0));
         Ok(Content {
-            shards: numbers.ok_or_else(|| format!("found the numbers of shards {shards:?}, expected such as 1,2,4"))?,
+            shards: numbers
+                .ok_or_else(|| format!("annotation {SHARDS}: found {shards:?}, expected numbers such as 1,2,4"))?,
             values,
             holder: annotations.remove(HOLDER).unwrap_or_default(),
             claim: annotations.get(CLAIM).and_then(|claim| claim.parse().ok()).unwrap_or(0),

@@ -41,17 +41,10 @@ pub(crate) fn numbers(base: &Content, count: u16) -> Result<Option<Vec<u16>>, St
         return Ok(Some(vec![count]));
     }
     if !count.is_multiple_of(before) {
-        let (found, expected) = match (before, count) {
-            (_, 1) => ("the state of".to_owned(), format!("shards: {before}")),
-            _ => (
-                format!("found shards: {count}, but the state of"),
-                format!("shards: {before} or a multiple of it"),
-            ),
-        };
         return Err(format!(
-            "{found} {before} shards is stored, expected {expected}: the number of shards can only be multiplied. To start over \
-             as on the first start, stop the collectors and delete the ConfigMaps with the label \
-             app.kubernetes.io/component=k8s_storage"
+            "found shards: {count}, but the state of {before} shards is stored, expected shards: {before} or a multiple of it: the \
+             number of shards can only be multiplied. To start over as on the first start, stop the collectors and delete the \
+             ConfigMaps with the label app.kubernetes.io/component=k8s_storage"
         ));
     }
     let mut numbers = base.shards.clone();
@@ -176,7 +169,7 @@ mod tests {
         for (stored, count, found) in [
             (&[4][..], 2, "found shards: 2"),
             (&[1, 4], 6, "found shards: 6"),
-            (&[1, 4], 1, "the state of 4 shards is stored"),
+            (&[1, 4], 1, "found shards: 1, but the state of 4 shards is stored"),
         ] {
             let error = numbers(&base("1", stored), count).unwrap_err();
             assert!(error.contains(found) && error.contains("shards: 4"), "{error}");

@@ -73,10 +73,10 @@ pub fn loss(kind: Kind) -> &'static str {
         Kind::Namespaces => "labels and annotations of namespaces will be missing",
         Kind::Pods => "causes within Pods (exit codes, out of memory, image pulls) will be missing",
         Kind::JobEvents | Kind::PodEvents => "causes that only Events show (volumes, quota, probes) will be missing",
-        Kind::ScaleUpEvents => "why an autoscaler adds no node for a Pod will be missing",
+        Kind::ScaleUpEvents => "the reason why an autoscaler adds no node for a Pod will be missing",
         Kind::CronJobEvents => "the reason why a run of a CronJob did not start will often be unknown",
         Kind::NodeEvents => {
-            "kills by the kernel of a node that is out of memory will be reported with an unknown sender"
+            "kills by the kernel of a node without memory will be reported as kills by an unknown sender"
         }
     }
 }

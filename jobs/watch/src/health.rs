@@ -239,8 +239,8 @@ impl WatchHealth {
             true => tracing::info!(what, "watch resumed where the last process stopped"),
             false => tracing::info!(
                 what,
-                "the API server no longer has the changes since the last process stopped; objects created and deleted meanwhile \
-                 are missing"
+                "the API server no longer has the changes since the last process stopped; Jobs created and deleted meanwhile are \
+                 reported from their Events"
             ),
         }
     }

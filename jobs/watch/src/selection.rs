@@ -107,8 +107,10 @@ impl Selection<'_> {
         if self.sharding.shards > 1 && !include.is_empty() {
             errors.push((
                 "sharding",
-                "expected an empty namespaces::include with more than one shard: each shard has the namespaces of its own; remove one of the two"
-                    .into(),
+                format!(
+                    "found shards: {} and namespaces::include, expected one of the two: each shard has namespaces of its own; remove the other",
+                    self.sharding.shards
+                ),
             ));
         }
         if let Some(problem) = selector_problem(self.label_selector) {

@@ -211,7 +211,9 @@ impl CheckpointStore {
         match stored.covers(own) {
             true => Ok(()),
             false => Err(format!(
-                "the stored checkpoint is that of shard {stored}, which lacks namespaces of shard {own}: set `sharding` as it was;                  only the shards of k8s_storage can be multiplied. To start over as on the first start, delete the checkpoint                  from the store"
+                "the stored checkpoint is that of shard {stored}, which lacks namespaces of shard {own}: set `sharding` as it was; \
+                 only the shards of k8s_storage can be multiplied. To start over as on the first start, delete the checkpoint \
+                 from the store"
             )),
         }
     }

@@ -100,10 +100,10 @@ impl Default for JobReceiverConfig {
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct WatchConfig {
-    /// A busy watch is read once in this time, at most 250ms, for all updates that have arrived, and no verdict is later by more
-    /// than this; 0s: each update is read as it arrives. An update after quiet is read at once. A watch that stays busy is read
-    /// less often, up to once in 8 times this, in 250ms and in a quarter of `settle_time`: that waiting is a part of
-    /// `settle_time`.
+    /// How often a busy watch is read, at most 250ms: the first update after quiet at once, those that follow together; 0s: each
+    /// update is read as it arrives. While the watch stays busy the time doubles, up to the shortest of 8 times this, 250ms
+    /// and a quarter of `settle_time`; what is more than this counts as `settle_time`, so no verdict is later by more than
+    /// this.
     pub coalesce: Duration,
 }
 

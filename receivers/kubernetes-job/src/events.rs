@@ -202,7 +202,7 @@ impl Events {
                 ..
             }) => {
                 self.telemetry.notice_lost(event, loss);
-                tracing::error!(event, %namespace, %name, %uid, problem, "lost the event of a stalled Job or a missed run");
+                tracing::error!(event, %namespace, %name, %uid, problem, "lost the event of a stall, a recovery or a missed run");
             }
             Some(PendingEvent { namespace, name, .. }) => {
                 self.telemetry.lost(1, loss);

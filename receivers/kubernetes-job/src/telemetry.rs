@@ -155,7 +155,7 @@ impl Telemetry {
     /// The events of `count` finished Jobs are lost.
     pub fn lost(&self, count: u64, why: Loss) {
         self.lost.add(count, &self.with("reason", why.as_str()));
-        // A Job lost in a gap has no log record.
+        // The record of a Job lost in a gap is delivered, and a flood has none.
         if !matches!(why, Loss::Gap | Loss::Flood) {
             self.refused.add(count, std::slice::from_ref(&self.receiver));
         }

@@ -27,7 +27,10 @@ pub enum ClaimError {
     #[error("{0}")]
     Lost(String),
     /// Another process has claimed a store that replicas do not share.
-    #[error("{0}; two collectors cannot use one store without a leader elector")]
+    #[error(
+        "{0}; two collectors cannot use one store without a leader elector. While the number of shards changes this is expected: the \
+         old collector ends"
+    )]
     Fenced(String),
     /// The store cannot do this, now or later: the value is too large, or the stored content is unreadable.
     #[error("{0}")]

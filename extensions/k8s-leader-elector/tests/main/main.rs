@@ -255,7 +255,7 @@ async fn warns_when_lease_access_is_denied() {
     let lines = log.lines("WARN");
     assert_eq!(lines.len(), 1, "{lines:?}");
     assert!(
-        lines[0].contains("this replica cannot become leader") && lines[0].contains(&reason),
+        lines[0].contains("cannot acquire or renew the Lease") && lines[0].contains(&reason),
         "{lines:?}"
     );
     cluster.simulator.permit(Verb::Get, Resource::Leases);

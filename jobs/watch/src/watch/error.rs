@@ -77,7 +77,7 @@ impl fmt::Display for WatchError {
             WatchError::Status { code: 401, message, .. } => write!(
                 f,
                 "401 {}: the API server rejects the credentials; they have expired or belong to another cluster. Renew \
-                 them in the kubeconfig; each retry reads it again",
+                 them in the kubeconfig, which is read again; in a Pod, check its service account and token",
                 Escaped(message)
             ),
             WatchError::Status { code, message, .. } => write!(f, "{code} {}", Escaped(message)),

@@ -150,6 +150,7 @@ async fn a_shard_continues_the_checkpoint_of_one_that_had_its_namespaces() {
         ] {
             assert!(ended.contains(part), "{other:?}: {ended}");
         }
+        assert!(!ended.contains("  "), "{other:?}: {ended}");
     }
     let run = start(&api, &storage, Some((15, 16))).await;
     run.until(|status| *status == collector_runtime::health::Status::Ok)
