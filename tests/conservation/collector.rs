@@ -11,6 +11,8 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 
+/// Marks the start of a process in the log, before its number.
+const STARTED: &str = "--- started process";
 /// How many lines of its log are kept.
 const LINES: usize = 400;
 
@@ -94,7 +96,7 @@ impl Collector {
             .expect("the collector starts");
         self.log.lock().unwrap_or_else(PoisonError::into_inner).has_started = false;
         let stderr = child.stderr.take().expect("a pipe");
-        self.note(format!("--- process {} started", child.id().unwrap_or_default()));
+        self.note(format!("{STARTED} {}", child.id().unwrap_or_default()));
         let log = self.log.clone();
         self.reader = Some(tokio::spawn(async move {
             let mut lines = BufReader::new(stderr).lines();
@@ -174,7 +176,7 @@ impl Collector {
     pub(crate) fn fill_disk(&self, full: bool) {
         use rustix::process::{Resource, Rlimit, getrlimit, prlimit};
 
-        if let Some(process) = self.process() {
+        if let Some(process) = self.process().filter(|_| !full || self.has_opened_file()) {
             let limit = Rlimit {
                 current: full.then_some(1),
                 maximum: getrlimit(Resource::Fsize).maximum,
@@ -202,6 +204,15 @@ impl Collector {
     pub(crate) fn measure(&mut self) {
         let pid = self.child.as_ref().and_then(Child::id);
         self.peak = self.peak.max(pid.and_then(peak_of).unwrap_or_default());
+    }
+
+    /// True once its process has opened its file: then it writes within it or waits, as with a disk that is full. At the limit it could
+    /// not even open it.
+    #[cfg(target_os = "linux")]
+    fn has_opened_file(&self) -> bool {
+        let log = self.log();
+        log.rsplit_once(STARTED)
+            .is_none_or(|(_, since)| since.contains("file storage is open"))
     }
 
     /// Its process, if it was started and not seen to end.
