@@ -2,6 +2,8 @@
 //!
 //! `docs/exactly-once.md` describes the order of acknowledgements and writes.
 
+use std::collections::HashSet;
+
 use collector_runtime::component::{ComponentError, Running};
 use collector_runtime::health::Reporter;
 use jiff::SignedDuration;
@@ -51,6 +53,8 @@ pub(crate) struct JobSession {
     pub(crate) is_current: bool,
     /// True once the sizes of the first lists are logged.
     pub(crate) lists_logged: bool,
+    /// The scopes whose Jobs are listed.
+    pub(crate) listed_scopes: HashSet<u16>,
     /// Jobs are reported without the first lists from then on; `None` before Jobs are listed.
     pub(crate) first_lists_until: Option<Instant>,
 }
@@ -74,6 +78,7 @@ impl JobSession {
             downtime: None,
             is_current: false,
             lists_logged: false,
+            listed_scopes: HashSet::new(),
             first_lists_until: None,
             config,
             telemetry,
@@ -158,8 +163,8 @@ impl JobSession {
             if let Some((source, observation)) = self.watches.observe(update, now) {
                 match (source.kind, &observation) {
                     (Kind::Jobs, Observation::ReplayEnds { complete: true }) => self.downtime_ends(Recovery::Resumed),
-                    (Kind::Jobs, Observation::ListEnds) => {
-                        self.first_lists_until.get_or_insert(now + FIRST_LISTS);
+                    (Kind::Jobs, Observation::ListEnds) if self.listed_scopes.insert(source.scope) => {
+                        self.first_lists_until = Some(now + FIRST_LISTS);
                     }
                     _ => {}
                 }
