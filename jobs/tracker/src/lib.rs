@@ -183,7 +183,7 @@ pub struct Tracker {
     removed: HashSet<Uid>,
     removed_order: VecDeque<Uid>,
     /// The lists that have begun and not ended. Those of Jobs and Pods, which may be very many, mark the records instead of
-    /// collecting UIDs.
+    /// collecting UIDs, and those of Events, which may be even more, miss nothing.
     lists: HashMap<Source, HashSet<Uid>>,
     /// The sources that have delivered a complete list.
     listed: HashSet<Source>,
@@ -282,7 +282,7 @@ impl Tracker {
         match observation {
             Observation::ListBegins => self.list_begins(source, now),
             Observation::Listed(object) => {
-                if !matches!(source.kind, Kind::Jobs | Kind::Pods)
+                if matches!(source.kind, Kind::CronJobs | Kind::Namespaces)
                     && let Some(seen) = self.lists.get_mut(&source)
                 {
                     seen.insert(object.uid());
