@@ -86,15 +86,20 @@ async fn with_a_store_replaced_components_report_each_job_once() {
 #[tokio::test]
 async fn a_changed_receiver_watches_while_the_backend_is_unavailable() {
     let mut scene = Scene::start("reload-shared", "").await;
+    // With a leader elector the store is one that replicas share.
     let storage = format!(
-        "k8s_storage: {{kubeconfig: {}, namespace: default}}",
-        scene.cluster.kubeconfig().display()
+        "k8s_leader_elector: {{kubeconfig: {kubeconfig}, lease_namespace: default}}\n  \
+         k8s_storage: {{kubeconfig: {kubeconfig}, namespace: default, k8s_leader_elector: k8s_leader_elector}}",
+        kubeconfig = scene.cluster.kubeconfig().display()
     );
     let base = scene
         .yaml(&Pipeline::to(&scene.first))
-        .replace(SETTLE_TIME, &format!("{SETTLE_TIME}\n    storage: k8s_storage"))
+        .replace(
+            SETTLE_TIME,
+            &format!("{SETTLE_TIME}\n    storage: k8s_storage\n    k8s_leader_elector: k8s_leader_elector"),
+        )
         .replace("extensions:\n", &format!("extensions:\n  {storage}\n"))
-        .replace("[health_check]", "[health_check, k8s_storage]");
+        .replace("[health_check]", "[health_check, k8s_leader_elector, k8s_storage]");
     scene.reload_text(&base).await;
     scene.until_lines("initial lists complete", 2).await;
     scene.first.refuse_connections(true).await;
