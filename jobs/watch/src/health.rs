@@ -240,7 +240,7 @@ impl WatchHealth {
             false => tracing::info!(
                 what,
                 "the API server no longer has the changes since the last process stopped; Jobs created and deleted meanwhile are \
-                 reported from their Events"
+                 known from their Events only"
             ),
         }
     }
