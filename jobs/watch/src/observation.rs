@@ -39,6 +39,16 @@ impl Kind {
         Kind::NodeEvents,
     ];
 
+    /// The kind whose first list must be over before this one's begins: only some of the objects that come before their owners
+    /// can wait for them. Other first lists follow each other in the order of [`Kind::ALL`], unless one keeps failing.
+    pub(crate) fn listed_after(self) -> Option<Kind> {
+        match self {
+            Kind::Pods | Kind::JobEvents | Kind::PodEvents | Kind::ScaleUpEvents => Some(Kind::Jobs),
+            Kind::CronJobEvents => Some(Kind::CronJobs),
+            Kind::Namespaces | Kind::CronJobs | Kind::Jobs | Kind::NodeEvents => None,
+        }
+    }
+
     /// True if its list and watch need no access of their own: they read Events, as those about Jobs and Pods do.
     pub(crate) fn shares_access(self) -> bool {
         matches!(self, Kind::ScaleUpEvents | Kind::CronJobEvents | Kind::NodeEvents)

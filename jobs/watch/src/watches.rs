@@ -13,6 +13,7 @@ use crate::client::Coalesce;
 use crate::health::{Health, WatchHealth, WatchStates};
 use crate::telemetry::WatchTelemetry;
 use crate::version::SharedVersion;
+use crate::watch::first_list::FirstList;
 use crate::watch::request::Target;
 use crate::watch::streaming::StreamingLists;
 use crate::watch::{COALESCE, ListWatch, SourceUpdate, Update};
@@ -106,13 +107,16 @@ impl Watches {
         self.updates = Some(updates);
         self.shutdown = shutdown.clone();
         let streaming = StreamingLists::of(self.version.clone());
-        let mut previous: Option<(u16, CancellationToken)> = None;
+        let mut first_lists: Vec<(Source, FirstList)> = Vec::new();
         for target in &self.targets {
-            let scope = target.source.scope;
-            // Owners are listed before what they own, so that fewer objects arrive before their owner.
-            let after = previous.take().filter(|(of, _)| *of == scope).map(|(_, token)| token);
-            let first_list = CancellationToken::new();
-            previous = Some((scope, first_list.clone()));
+            let Source { kind, scope } = target.source;
+            let first_list = FirstList::default();
+            let in_scope = |(of, _): &&(Source, FirstList)| of.scope == scope;
+            let before = first_lists.last().filter(in_scope).map(|(_, list)| list.clone());
+            let mut lists = first_lists.iter().filter(in_scope);
+            let needed = lists.find(|(of, _)| Some(of.kind) == kind.listed_after());
+            let needed = needed.map(|(_, list)| list.clone());
+            first_lists.push((target.source, first_list.clone()));
             let watch = ListWatch {
                 client: client.clone(),
                 target: target.clone(),
@@ -126,8 +130,11 @@ impl Watches {
             let shutdown = shutdown.clone();
             self.tasks.spawn(async move {
                 let work = async {
-                    if let Some(after) = after {
-                        after.cancelled().await;
+                    if let Some(before) = before {
+                        before.tried().await;
+                    }
+                    if let Some(needed) = needed {
+                        needed.over().await;
                     }
                     run(watch).await;
                 };

@@ -10,6 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use job_event::Outcome;
 use job_watch::client::Coalesce;
+use job_watch::watch::first_list::FirstList;
 use job_watch::watch::request::{PODS_OF_JOBS, Target};
 use job_watch::watch::streaming::StreamingLists;
 use job_watch::watch::{ListWatch, SourceUpdate, Update};
@@ -18,7 +19,6 @@ use pacing::Random;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
-use tokio_util::sync::CancellationToken;
 
 use super::answers::{Answer, Unanswered, worst};
 use super::live::Question;
@@ -181,7 +181,7 @@ impl Wake {
                 client: question.client.clone(),
                 target,
                 updates: sender.clone(),
-                first_list: CancellationToken::new(),
+                first_list: FirstList::default(),
                 resume: None,
                 streaming: StreamingLists::never(),
                 coalesce: Coalesce::NEVER,

@@ -4,6 +4,7 @@
 //! for the receiver's task, which waits for nothing else.
 
 pub(crate) mod error;
+pub mod first_list;
 pub mod gap;
 mod heartbeat;
 mod initial;
@@ -21,13 +22,13 @@ use pacing::Random;
 use smol_str::SmolStr;
 use tokio::sync::mpsc;
 use tokio::time::{Duration, Instant, sleep};
-use tokio_util::sync::CancellationToken;
 
 use crate::client::Coalesce;
 use crate::decode::DecodeError;
 use crate::model::Watched;
 use crate::{Kind, Object, Observation, Source};
 use error::WatchError;
+use first_list::FirstList;
 use gap::{GapTracker, WatchGap};
 use heartbeat::Heartbeat;
 use machine::{Machine, Phase};
@@ -40,9 +41,6 @@ pub(crate) use reply::{encoding_of, in_band, next_data, page, send, whole};
 
 /// The default length of the first ticks of [`ListWatch::coalesce`].
 pub const COALESCE: Duration = Duration::from_millis(25);
-
-/// After this many failures of its first list, a watch no longer delays the others, unless it is that of Jobs.
-const FIRST_LIST_FAILURES: u32 = 3;
 
 /// An update of one list and watch.
 #[derive(Debug)]
@@ -85,8 +83,8 @@ pub struct ListWatch {
     pub target: Target,
     /// Receives the updates; a full channel pauses the watch.
     pub updates: mpsc::Sender<SourceUpdate>,
-    /// Cancelled when the first list is complete or forbidden, or has failed several times and is not that of Jobs.
-    pub first_list: CancellationToken,
+    /// Its first list, for which others wait.
+    pub first_list: FirstList,
     /// The version at which an earlier process stopped: changes since then are replayed after the first list.
     pub resume: Option<u64>,
     /// Which of its lists are streamed.
@@ -231,12 +229,9 @@ impl<T: Watched> Run<T> {
         let relists = retry.relists;
         // `health` logs the warnings, for all watches together.
         tracing::debug!(what, %failure, times, next_try_in, relists, "list or watch failed; retrying");
-        // Only some of the Pods and Events that come before their Jobs can wait for them, so all are listed later, however late.
-        let is_of_jobs = self.api.target.source.kind == Kind::Jobs;
-        if is_denied || (times >= FIRST_LIST_FAILURES && !is_of_jobs) {
-            self.api.first_list.cancel();
-        }
+        self.api.first_list.fails(times);
         if is_denied {
+            self.api.first_list.ends();
             self.observed(Observation::Forbidden);
         }
         self.arrives(Update::Failed { failure, times });
@@ -342,7 +337,7 @@ impl<T: Watched> Run<T> {
         }
         // The next list begins after the last update of this one.
         if self.is_listed {
-            self.api.first_list.cancel();
+            self.api.first_list.ends();
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use job_watch::client::{AuthType, Coalesce, connect};
+use job_watch::watch::first_list::FirstList;
 use job_watch::watch::request::targets;
 use job_watch::watch::streaming::StreamingLists;
 use job_watch::watch::{COALESCE, ListWatch, Update};
@@ -11,7 +12,6 @@ use pacing::Random;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
 
 const EVENTS: usize = 20;
 
@@ -65,7 +65,7 @@ async fn events_that_arrive_together_are_one_batch() {
         client: connected.unwrap().client,
         target: targets(&[Kind::Jobs], &[], &[], "").remove(0),
         updates: sender,
-        first_list: CancellationToken::new(),
+        first_list: FirstList::default(),
         resume: None,
         streaming: StreamingLists::never(),
         coalesce: Coalesce::new(COALESCE, COALESCE),

@@ -3,6 +3,7 @@
 use job_watch::client::Coalesce;
 use job_watch::model::{Job, Watched};
 use job_watch::version::SharedVersion;
+use job_watch::watch::first_list::FirstList;
 use job_watch::watch::request::targets;
 use job_watch::watch::streaming::StreamingLists;
 use job_watch::watch::{COALESCE, ListWatch, SourceUpdate, Update};
@@ -12,7 +13,6 @@ use pacing::Random;
 use serde_json::{Value, json};
 use simulator::{Cut, Fault, Matching, ProtobufSupport, Resource, Simulator, SimulatorOptions, Verb};
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
 
 /// A long text, so that lengths take several bytes, and none is text.
 fn job(name: &str, failed: u32) -> Value {
@@ -44,7 +44,7 @@ impl Watching {
             client: Client::try_from(config).unwrap(),
             target: targets(&[Kind::Jobs], &[], &[], "").remove(0),
             updates: sender,
-            first_list: CancellationToken::new(),
+            first_list: FirstList::default(),
             resume: None,
             streaming,
             coalesce: Coalesce::new(COALESCE, COALESCE),

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use collector_runtime::health::Status;
 use job_watch::Kind;
 use job_watch::Object;
 use job_watch::decode::MAX_LINE;
 use serde_json::json;
 
 use super::{LIST, WATCH, asked, job, watch, watch_of};
+use crate::support::running::run;
 use crate::support::{Api, Piece, Reply, empty_list, lines, status};
 
 #[tokio::test(start_paused = true)]
@@ -38,19 +40,32 @@ async fn retries_an_optional_forbidden_kind_rarely() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn pods_and_events_wait_for_the_jobs_however_long_their_list_fails() {
-    for (kind, list, waits) in [(Kind::Jobs, LIST, true), (Kind::CronJobs, "/cronjobs?limit", false)] {
+async fn what_belongs_to_an_owner_waits_for_it_however_long_its_list_fails() {
+    let cronjobs = "/cronjobs?limit";
+    let (pods, job_events) = ("/pods?labelSelector=job-name&limit", "kind%3DJob&limit");
+    let (pod_events, cronjob_events) = ("kind%3DPod%2Ctype%3DWarning&limit", "kind%3DCronJob&limit");
+    for (fails, waits, goes_on) in [
+        (
+            LIST,
+            &[pods, job_events, pod_events, cronjob_events][..],
+            &[cronjobs][..],
+        ),
+        (cronjobs, &[cronjob_events], &[LIST, pods, job_events, pod_events]),
+        (pods, &[], &[job_events, pod_events, cronjob_events]),
+    ] {
         let api = Api::new();
-        api.then(list, vec![status(500, None); 5]);
-        let mut watching = match kind {
-            Kind::Jobs => watch(&api),
-            _ => watch_of(&api, kind, &[], Object::CronJob),
-        };
-        let reports = watching.reports(5).await;
-        assert_eq!(reports, ["500 x1", "500 x2", "500 x3", "500 x4", "500 x5"]);
-        assert_eq!(watching.first_list.is_cancelled(), !waits, "{kind:?}");
-        assert_eq!(watching.reports(3).await, ["list", "end", "works"]);
-        assert!(watching.first_list.is_cancelled());
+        api.then(fails, vec![status(500, None); 6]);
+        let running = run(api.client(), "{}").await;
+        running.until(|status| *status == Status::Ok).await;
+        let asked = api.asked(fails);
+        let [fourth, works] = [3, 6].map(|at: usize| asked[at].at);
+        let first = |list: &str| api.asked(list)[0].at;
+        for list in waits {
+            assert!(first(list) >= works, "{list} waits for {fails}");
+        }
+        for list in goes_on {
+            assert!(first(list) < fourth, "{list} does not wait for {fails}");
+        }
     }
 }
 

@@ -13,6 +13,7 @@ use job_watch::WatchError;
 use job_watch::client::Coalesce;
 use job_watch::model::Watched;
 use job_watch::version::SharedVersion;
+use job_watch::watch::first_list::FirstList;
 use job_watch::watch::gap::WatchGap;
 use job_watch::watch::request::targets;
 use job_watch::watch::streaming::StreamingLists;
@@ -21,14 +22,13 @@ use job_watch::{Kind, Object, Observation};
 use pacing::Random;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
-use tokio_util::sync::CancellationToken;
 
 const LIST: &str = "/jobs?limit";
 const WATCH: &str = "/jobs?watch=true";
 
 struct Watching {
     messages: mpsc::Receiver<SourceUpdate>,
-    first_list: CancellationToken,
+    first_list: FirstList,
     task: AbortHandle,
 }
 
@@ -80,7 +80,7 @@ fn start<T: Watched>(
     resume: Option<u64>,
 ) -> Watching {
     let (sender, messages) = mpsc::channel(256);
-    let first_list = CancellationToken::new();
+    let first_list = FirstList::default();
     let target = targets(&Kind::ALL, namespaces, &[], "")
         .into_iter()
         .find(|target| target.source.kind == kind)

@@ -24,9 +24,9 @@ async fn replays_what_came_and_went_before_the_list() {
     let mut watching = resume(&api, 5);
     let expected = ["list", "listed b", "replay up to 9", "end", "changed a", "deleted a"];
     assert_eq!(watching.reports(6).await, expected);
-    assert!(!watching.first_list.is_cancelled(), "it has not observed everything");
+    assert!(!watching.first_list.is_over(), "it has not observed everything");
     assert_eq!(watching.reports(2).await, ["replayed", "works"]);
-    assert!(watching.first_list.is_cancelled());
+    assert!(watching.first_list.is_over());
     let watches = api.asked(WATCH);
     assert_eq!(watches.len(), 1, "the same watch continues");
     assert!(watches[0].uri.contains("resourceVersion=5&"), "{watches:?}");

@@ -22,7 +22,7 @@ async fn lists_in_pages_and_watches_from_its_version() {
         reports,
         ["list", "listed a", "listed b", "end", "works", "changed a", "deleted b"]
     );
-    assert!(watching.first_list.is_cancelled());
+    assert!(watching.first_list.is_over());
     assert!(api.asked(LIST)[1].uri.ends_with("continue=t1"));
     assert!(
         api.asked(WATCH)[0]
@@ -158,7 +158,7 @@ async fn reports_forbidden_and_retries() {
         reports,
         ["forbidden", "403 x1", "forbidden", "403 x2", "list", "end", "works"]
     );
-    assert!(watching.first_list.is_cancelled());
+    assert!(watching.first_list.is_over());
 }
 
 #[tokio::test(start_paused = true)]

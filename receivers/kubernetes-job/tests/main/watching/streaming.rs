@@ -53,7 +53,7 @@ async fn streams_a_list_and_watches_on_its_connection() {
         reports,
         ["list", "listed a", "listed b", "end", "works", "changed a", "deleted b"]
     );
-    assert!(watching.first_list.is_cancelled());
+    assert!(watching.first_list.is_over());
     assert_eq!(lists(&api), (1, 0));
     assert!(
         !api.asked(STREAM)[0].uri.contains("resourceVersion="),
@@ -94,7 +94,7 @@ async fn a_list_ends_at_its_marked_bookmark_only() {
     api.then(STREAM, [Reply::Stream(pieces)]);
     let mut watching = watch(&api);
     assert_eq!(watching.reports(2).await, ["list", "listed a"]);
-    assert!(!watching.first_list.is_cancelled());
+    assert!(!watching.first_list.is_over());
     assert_eq!(watching.reports(2).await, ["end", "works"]);
     assert_eq!(lists(&api), (1, 0));
 }
