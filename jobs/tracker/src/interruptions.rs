@@ -58,6 +58,11 @@ impl Interruptions {
         }
     }
 
+    /// True if this source fails now.
+    pub(crate) fn lasts(&self, source: Source) -> bool {
+        self.lasting.contains(&source)
+    }
+
     /// True if what this source would have delivered before `at` may still arrive.
     fn is_silent(&self, source: Source, at: Timestamp) -> bool {
         self.proven.get(&source).is_some_and(|proven| *proven < at)

@@ -22,6 +22,7 @@ impl Tracker {
             self.outbox.begin(scope, report_since(&self.settings, now));
             self.outbox.list_begins(scope);
             self.cronjobs.jobs_listed(source.scope, now);
+            self.recoveries.list_begins(source.scope, now);
         }
         if source.kind == Kind::CronJobEvents {
             self.cronjobs.events_listed(source.scope, now);
@@ -80,7 +81,7 @@ impl Tracker {
                 if !self.replays.contains_key(&source) {
                     self.outbox.list_ends(scope_name(&self.scopes, source.scope));
                 }
-                self.recoveries.jobs_listed(source.scope, now);
+                self.recoveries.list_ends(source.scope, now);
                 self.unlisted_are_gone(source, now);
                 self.jobs_listed_for_stalls(now);
             }

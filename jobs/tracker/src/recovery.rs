@@ -2,8 +2,8 @@
 //!
 //! The Job controller's Event about a Job's end outlives the Job, for an hour by default. When such an Event is about a
 //! Job that no list of Jobs has shown, the Job was created and deleted unobserved, or the Job's watch is late. So an Event
-//! counts as the last trace of a Job only after a delay: a short one if a list of Jobs is newer than the Job's end, because
-//! the Job was deleted before that list; otherwise one longer than a watch can be silent undetected.
+//! counts as the last trace of a Job only after a delay: a short one if a list of Jobs that began after the Job's end is
+//! complete, because the Job was deleted before that list; otherwise one longer than a watch can be silent undetected.
 //!
 //! Anyone who may create Events in a namespace can forge such an Event. So the namespaces take turns, observed Jobs come
 //! first, and at the limit Jobs of the namespace that has the most are dropped.
@@ -20,7 +20,7 @@ use super::time::{later, pop_due};
 
 /// How long the Job's own watch may be late: the controller writes the Job's status before the Event.
 const PATIENCE: SignedDuration = SignedDuration::from_millis(1500);
-/// How long it may be late if no list of Jobs is younger than the Job's end.
+/// How long it may be late if no complete list of Jobs began after the Job's end.
 const LONG_PATIENCE: SignedDuration = SignedDuration::from_secs(150);
 /// Times in Events are cut to whole seconds.
 const ROUNDING: SignedDuration = SignedDuration::from_secs(2);
@@ -44,6 +44,13 @@ pub(crate) struct DeletedJob {
     pub verdict: EventRecord,
 }
 
+impl DeletedJob {
+    /// True if it finished before `time`, as far as the times in Events show.
+    fn is_before(&self, time: Timestamp) -> bool {
+        self.at <= later(time, ROUNDING)
+    }
+}
+
 /// The outcome of a Job that may have been created and deleted unobserved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Added {
@@ -60,7 +67,6 @@ struct WaitingJob {
     deleted: Box<DeletedJob>,
     /// When it may be reported.
     due: Timestamp,
-    since: Timestamp,
 }
 
 /// Jobs that may have been created and deleted unobserved.
@@ -78,7 +84,9 @@ pub(crate) struct Recoveries {
     /// Those that wait, by namespace.
     namespaces: HashMap<Arc<str>, BTreeSet<Uid>>,
     capacity: usize,
-    /// When the last list of all Jobs of each scope ended.
+    /// When the current list of all Jobs of each scope began.
+    listing: HashMap<u16, Timestamp>,
+    /// When the last complete one began.
     listed: HashMap<u16, Timestamp>,
 }
 
@@ -92,14 +100,16 @@ impl Default for Recoveries {
             last: None,
             namespaces: HashMap::new(),
             capacity: WAITING,
+            listing: HashMap::new(),
             listed: HashMap::new(),
         }
     }
 }
 
 impl Recoveries {
-    /// An Event about the end of a Job that is not known. `listed`: it is from a list, which follows one of Jobs.
-    pub(crate) fn add(&mut self, uid: Uid, deleted: DeletedJob, listed: bool, now: Timestamp) -> Added {
+    /// An Event about the end of a Job that is not known. `follows_jobs`: it is from a list after one of Jobs, whose watch works,
+    /// unless they are listed again.
+    pub(crate) fn add(&mut self, uid: Uid, deleted: DeletedJob, follows_jobs: bool, now: Timestamp) -> Added {
         if self.waiting.contains_key(&uid) {
             return Added::Known;
         }
@@ -107,8 +117,9 @@ impl Recoveries {
             Ok(dropped) => dropped,
             Err(Full) => return Added::Dropped,
         };
-        let is_older = |list: &Timestamp| deleted.at <= later(*list, ROUNDING);
-        let is_gone = listed || self.listed.get(&deleted.scope).is_some_and(is_older);
+        let scope = &deleted.scope;
+        let is_listed = self.listed.get(scope).is_some_and(|began| deleted.is_before(*began));
+        let is_gone = is_listed || (follows_jobs && !self.listing.contains_key(scope));
         let due = later(now, if is_gone { PATIENCE } else { LONG_PATIENCE });
         self.due.insert((due, uid));
         self.namespaces
@@ -118,7 +129,6 @@ impl Recoveries {
         let waiting = WaitingJob {
             deleted: Box::new(deleted),
             due,
-            since: now,
         };
         self.waiting.insert(uid, waiting);
         Added::Waits(dropped)
@@ -167,12 +177,22 @@ impl Recoveries {
         Some(waiting)
     }
 
-    /// A list of all Jobs of a scope has ended: those that are not in it are gone.
-    pub(crate) fn jobs_listed(&mut self, scope: u16, now: Timestamp) {
-        self.listed.insert(scope, now);
+    /// A list of all Jobs of a scope begins.
+    pub(crate) fn list_begins(&mut self, scope: u16, now: Timestamp) {
+        self.listing.insert(scope, now);
+    }
+
+    /// It has ended: Jobs that finished before it and are not in it are gone.
+    pub(crate) fn list_ends(&mut self, scope: u16, now: Timestamp) {
+        let Some(began) = self.listing.remove(&scope) else {
+            return;
+        };
+        self.listed.insert(scope, began);
+        // The watch after it may still deliver a Job that was created after the beginning.
+        let due = later(now, PATIENCE);
         for (uid, waiting) in &mut self.waiting {
-            let due = later(waiting.since, PATIENCE);
-            if waiting.deleted.scope == scope && due < waiting.due && self.due.remove(&(waiting.due, *uid)) {
+            let is_gone = waiting.deleted.scope == scope && waiting.deleted.is_before(began);
+            if is_gone && due < waiting.due && self.due.remove(&(waiting.due, *uid)) {
                 self.due.insert((due, *uid));
                 waiting.due = due;
             }

@@ -12,8 +12,7 @@ use super::recovery::{Added, DeletedJob};
 use super::resume::ResumePoints;
 use super::time::pop_due;
 use super::{JobEntry, Seen, Tracker, WAIT_FOR_EVENTS, report_since, scope_name};
-use job_watch::Source;
-use job_watch::model;
+use job_watch::{Kind, Source, model};
 
 impl Tracker {
     /// Resumes from a checkpoint. `scopes` are the namespaces that are watched separately; empty for the whole cluster.
@@ -279,7 +278,12 @@ impl Tracker {
             at,
             verdict: event.clone(),
         };
-        match self.recoveries.add(uid, deleted, listed, now) {
+        let jobs = Source {
+            kind: Kind::Jobs,
+            ..source
+        };
+        let follows_jobs = listed && !self.interruptions.lasts(jobs);
+        match self.recoveries.add(uid, deleted, follows_jobs, now) {
             Added::Waits(dropped) => {
                 // So that the watermark does not pass it while it waits.
                 self.outbox.finished(scope, uid, at);

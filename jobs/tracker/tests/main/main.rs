@@ -15,6 +15,7 @@ mod missed_recordings;
 mod once;
 mod origin;
 mod owners;
+mod relisted;
 mod settle;
 mod shapes;
 mod stalls;
