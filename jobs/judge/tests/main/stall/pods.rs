@@ -44,6 +44,29 @@ fn a_pod_that_works_beside_a_blocked_one_is_progress() {
 }
 
 #[test]
+fn pods_that_are_not_kept_are_progress_if_they_are_ready() {
+    let refused = Pod {
+        node: None,
+        start_time: None,
+        not_scheduled: not_scheduled("Unschedulable", NO_CPU),
+        ..pod("Pending", vec![])
+    };
+    let with = |pod: Pod, ready, gaps| {
+        let mut evidence = unfinished(vec![pod]);
+        (evidence.job.status.ready, evidence.gaps) = (ready, gaps);
+        found(&evidence, 600)
+    };
+    let stalled = Some((Cause::Unschedulable, 0));
+    assert_eq!(with(refused.clone(), 1, vec![Gap::PodsOmitted]), None);
+    assert_eq!(with(refused.clone(), 0, vec![Gap::PodsOmitted]), stalled);
+    assert_eq!(with(refused, 1, vec![]), stalled, "it was ready before");
+    // A sidecar runs, while the main container waits.
+    let image = waiting("main", "ImagePullBackOff", "no/such:1: not found");
+    let half = pod("Pending", vec![image, running("sidecar", 0)]);
+    assert_eq!(with(half, 1, vec![Gap::PodsOmitted]), Some((Cause::ImagePull, 0)));
+}
+
+#[test]
 fn a_young_pod_beside_a_blocked_one_is_no_obstacle() {
     let young = later("j-b", 590, vec![]);
     let young = Pod {
