@@ -267,7 +267,8 @@ impl Tracker {
         // The API server sets the creation time; an Event's author may write any other time.
         let at = seen.metadata.creation_timestamp.or(event.first.get()).unwrap_or(now);
         let scope = scope_name(&self.scopes, source.scope);
-        if self.outbox.checkpoint().is_reported(scope, &uid, at) {
+        let is_sent = self.outbox.state(&uid).is_in_flight();
+        if is_sent || self.outbox.checkpoint().is_reported(scope, &uid, at) {
             return;
         }
         let deleted = DeletedJob {

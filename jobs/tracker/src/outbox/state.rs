@@ -64,7 +64,7 @@ impl AckState {
     }
 
     /// True while the pipeline has the event or has returned it.
-    pub(super) fn is_in_flight(self) -> bool {
+    pub(crate) fn is_in_flight(self) -> bool {
         matches!(self, AckState::Sent | AckState::Deferred)
     }
 }

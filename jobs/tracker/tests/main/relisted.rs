@@ -134,3 +134,22 @@ fn a_list_proves_nothing_about_jobs_that_end_while_it_is_read() {
     cluster.observe(Kind::Jobs, Observation::Changed(job));
     assert!(is_complete(&cluster.pass(5)));
 }
+
+#[test]
+fn a_job_whose_event_is_under_way_is_not_reported_from_the_event_about_its_end() {
+    let mut cluster = Cluster::start();
+    let (job, event) = cluster.failed();
+    cluster.observe(Kind::Jobs, Observation::Changed(job.clone()));
+    assert!(is_complete(&cluster.pass(5)), "the backend does not answer");
+    cluster.observe(Kind::Jobs, Observation::Deleted(job));
+    // So many that it is no longer among those that are known to be gone.
+    for number in 0..5000 {
+        let other = json!({"metadata": {"uid": format!("other-{number}"), "name": "other", "namespace": "n"}});
+        let other = object("jobs", &other);
+        cluster.observe(Kind::Jobs, Observation::Changed(other.clone()));
+        cluster.observe(Kind::Jobs, Observation::Deleted(other));
+    }
+    cluster.pass(20);
+    cluster.list(Kind::JobEvents, [event]);
+    assert_eq!(cluster.pass(300), []);
+}
