@@ -287,6 +287,18 @@ mod tests {
     }
 
     #[test]
+    fn those_that_are_due_count_from_the_first_one() {
+        let mut recoveries = Recoveries::default();
+        for name in ["a", "b"] {
+            add(&mut recoveries, "n", name);
+        }
+        let due = Some(later(at(0), PATIENCE));
+        assert_eq!(recoveries.next_deadline(), due);
+        assert!(recoveries.next(at(10)).is_some());
+        assert_eq!((recoveries.ready(), recoveries.next_deadline()), (1, due));
+    }
+
+    #[test]
     fn the_namespace_with_most_jobs_makes_room() {
         let mut recoveries = Recoveries {
             capacity: 10,

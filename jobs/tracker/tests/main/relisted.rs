@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use job_event::Evidence;
+use job_tracker::outbox::AckEvent;
 use job_tracker::replay::read_line;
 use job_tracker::{Tracker, TrackerSettings};
 use job_watch::{Kind, Object, Observation, Source};
@@ -135,14 +136,17 @@ fn a_list_proves_nothing_about_jobs_that_end_while_it_is_read() {
     assert!(is_complete(&cluster.pass(5)));
 }
 
-#[test]
-fn a_job_whose_event_is_under_way_is_not_reported_from_the_event_about_its_end() {
+/// A cluster in which a Job was reported and deleted, and so many others were that it is no longer among those that are known to be
+/// gone; and the Event about its end.
+fn reported_long_ago(is_acknowledged: bool) -> (Cluster, Object) {
     let mut cluster = Cluster::start();
     let (job, event) = cluster.failed();
     cluster.observe(Kind::Jobs, Observation::Changed(job.clone()));
-    assert!(is_complete(&cluster.pass(5)), "the backend does not answer");
+    assert!(is_complete(&cluster.pass(5)));
+    if is_acknowledged {
+        cluster.tracker.outbox().apply(&job.uid(), AckEvent::Acknowledged);
+    }
     cluster.observe(Kind::Jobs, Observation::Deleted(job));
-    // So many that it is no longer among those that are known to be gone.
     for number in 0..5000 {
         let other = json!({"metadata": {"uid": format!("other-{number}"), "name": "other", "namespace": "n"}});
         let other = object("jobs", &other);
@@ -150,6 +154,20 @@ fn a_job_whose_event_is_under_way_is_not_reported_from_the_event_about_its_end()
         cluster.observe(Kind::Jobs, Observation::Deleted(other));
     }
     cluster.pass(20);
+    (cluster, event)
+}
+
+#[test]
+fn a_job_whose_event_is_under_way_is_not_reported_from_the_event_about_its_end() {
+    let (mut cluster, event) = reported_long_ago(false);
     cluster.list(Kind::JobEvents, [event]);
+    assert_eq!(cluster.pass(300), []);
+}
+
+#[test]
+fn the_events_of_a_reported_job_take_no_room() {
+    let (mut cluster, event) = reported_long_ago(true);
+    cluster.list(Kind::JobEvents, [event]);
+    assert_eq!(cluster.tracker.sizes().early, 0);
     assert_eq!(cluster.pass(300), []);
 }
