@@ -47,6 +47,9 @@ struct Bench {
 
 #[tokio::main]
 async fn main() {
+    if std::env::args().any(|argument| argument == updates::ONLY_WAKES) {
+        updates::only_wake();
+    }
     let Some(programs) = Programs::from_env() else {
         println!("set ETCD and KUBE_APISERVER to the paths of the programs; see docs/benchmarks.md");
         return;

@@ -2,14 +2,36 @@
 
 use std::time::Duration;
 
+use crate::control_plane::process::Process;
 use crate::load::{Cluster, Updated};
 use crate::reader::{Kind, Reader};
+use crate::stats::ProcessStats;
 use crate::{Bench, median};
 
 /// The pace of the updates.
 pub(crate) const PER_SECOND: u32 = 300;
 /// How long nothing happens.
 const IDLE: Duration = Duration::from_secs(20);
+/// Between two wake-ups of the process that does nothing else: about as often as the collector while idle.
+const PAUSE: Duration = Duration::from_millis(350);
+/// The option that makes this program that process.
+pub(crate) const ONLY_WAKES: &str = "--only-wakes";
+
+/// Wakes up again and again, and does nothing.
+pub(crate) fn only_wake() -> ! {
+    loop {
+        std::thread::sleep(PAUSE);
+    }
+}
+
+/// The share of a processor, in percent, and the wake-ups per second of a process while nothing happens.
+async fn idle(stats: &ProcessStats) -> [f64; 2] {
+    let (before, wakeups) = (stats.cpu(), stats.wakeups());
+    tokio::time::sleep(IDLE).await;
+    let cpu = (stats.cpu() - before).as_secs_f64() / IDLE.as_secs_f64();
+    let wakeups = (stats.wakeups() - wakeups) as f64 / IDLE.as_secs_f64();
+    [cpu * 100.0, wakeups]
+}
 
 /// Measures every client in turns and prints a table.
 pub(crate) async fn measure(bench: &Bench, cluster: &Cluster) {
@@ -17,6 +39,7 @@ pub(crate) async fn measure(bench: &Bench, cluster: &Cluster) {
     let updates = PER_SECOND as usize * bench.seconds;
     let kinds = Kind::all(bench);
     let mut rows: Vec<[Vec<f64>; 4]> = kinds.iter().map(|_| std::array::from_fn(|_| Vec::new())).collect();
+    let mut floor: [Vec<f64>; 2] = Default::default();
     for _ in 0..bench.rounds {
         for (kind, row) in kinds.iter().zip(&mut rows) {
             let reader = Reader::start(bench, *kind).await;
@@ -28,11 +51,15 @@ pub(crate) async fn measure(bench: &Bench, cluster: &Cluster) {
                 stats.rest();
                 row[column].push((stats.cpu() - before).as_nanos() as f64 / 1e3 / updates as f64);
             }
-            let (before, wakeups) = (stats.cpu(), stats.wakeups());
-            tokio::time::sleep(IDLE).await;
-            row[2].push((stats.cpu() - before).as_secs_f64() / IDLE.as_secs_f64() * 100.0);
-            row[3].push((stats.wakeups() - wakeups) as f64 / IDLE.as_secs_f64());
+            let [cpu, wakeups] = idle(&stats).await;
+            row[2].push(cpu);
+            row[3].push(wakeups);
         }
+        let program = std::env::current_exe().unwrap();
+        let process = Process::start(&program, &[ONLY_WAKES.into()], &bench.folder.join("only-wakes.log"));
+        let [cpu, wakeups] = idle(&ProcessStats(process.pid())).await;
+        floor[0].push(cpu);
+        floor[1].push(wakeups);
     }
     println!(
         "\n### Updates ({PER_SECOND} a second, {updates} of each; {} Jobs)\n",
@@ -47,4 +74,6 @@ pub(crate) async fn measure(bench: &Bench, cluster: &Cluster) {
             kind.name()
         );
     }
+    let [idle, wakeups] = floor.map(median);
+    println!("| a process that only wakes up | | | {idle:.3} % | {wakeups:.1} |");
 }
