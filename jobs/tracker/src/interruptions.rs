@@ -58,8 +58,8 @@ impl Interruptions {
         }
     }
 
-    /// True if this source fails now.
-    pub(crate) fn lasts(&self, source: Source) -> bool {
+    /// True if the list or watch of this source fails now.
+    pub(crate) fn fails(&self, source: Source) -> bool {
         self.lasting.contains(&source)
     }
 

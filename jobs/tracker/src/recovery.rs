@@ -107,8 +107,8 @@ impl Default for Recoveries {
 }
 
 impl Recoveries {
-    /// An Event about the end of a Job that is not known. `follows_jobs`: it is from a list after one of Jobs, whose watch works,
-    /// unless they are listed again.
+    /// An Event about the end of a Job that is not known. `follows_jobs`: it is from a list that was read after that of Jobs, and the
+    /// watch of Jobs works.
     pub(crate) fn add(&mut self, uid: Uid, deleted: DeletedJob, follows_jobs: bool, now: Timestamp) -> Added {
         if self.waiting.contains_key(&uid) {
             return Added::Known;

@@ -283,7 +283,7 @@ impl Tracker {
             kind: Kind::Jobs,
             ..source
         };
-        let follows_jobs = listed && !self.interruptions.lasts(jobs);
+        let follows_jobs = listed && !self.interruptions.fails(jobs);
         match self.recoveries.add(uid, deleted, follows_jobs, now) {
             Added::Waits(dropped) => {
                 // So that the watermark does not pass it while it waits.

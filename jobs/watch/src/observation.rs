@@ -40,7 +40,8 @@ impl Kind {
     ];
 
     /// The kind whose first list must be over before this one's begins: only some of the objects that come before their owners
-    /// can wait for them. Other first lists follow each other in the order of [`Kind::ALL`], unless one keeps failing.
+    /// can wait for them. Apart from that, first lists follow each other in the order of [`Kind::ALL`], and one that keeps failing does not
+    /// delay the rest.
     pub(crate) fn listed_after(self) -> Option<Kind> {
         match self {
             Kind::Pods | Kind::JobEvents | Kind::PodEvents | Kind::ScaleUpEvents => Some(Kind::Jobs),

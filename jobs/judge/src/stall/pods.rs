@@ -29,14 +29,14 @@ pub(super) fn obstacle<'a>(case: &Case<'a>, pods: &[&'a Pod], streaks: &[Streak<
     let most = counts.values().max().copied();
     let mut obstacles = obstacles.into_iter();
     let main = obstacles.find(|obstacle| counts.get(&obstacle.finding.cause).copied() == most)?;
-    // Attempts that fail again and again are ready in between.
+    // A Pod that keeps failing is ready between its failures, so their number says nothing about it.
     if main.failures.is_none() && others_are_ready(case, pods) {
         return None;
     }
     Some(Obstacle { since, ..main })
 }
 
-/// True if more Pods of the Job are ready than those of the kept ones that may be.
+/// True if the Job counts more ready Pods than kept Pods have a running container: some Pods that are not kept run.
 fn others_are_ready(case: &Case<'_>, pods: &[&Pod]) -> bool {
     let may_be_ready = pods.iter().filter(|pod| pod.containers.iter().any(is_running));
     let ready = usize::try_from(case.evidence.job.status.ready).unwrap_or(0);

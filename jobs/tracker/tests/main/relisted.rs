@@ -136,8 +136,8 @@ fn a_list_proves_nothing_about_jobs_that_end_while_it_is_read() {
     assert!(is_complete(&cluster.pass(5)));
 }
 
-/// A cluster in which a Job was reported and deleted, and so many others were that it is no longer among those that are known to be
-/// gone; and the Event about its end.
+/// A cluster in which a Job was reported and deleted, followed by more deleted Jobs than the tracker remembers; and the Event about the
+/// end of the first one.
 fn reported_long_ago(is_acknowledged: bool) -> (Cluster, Object) {
     let mut cluster = Cluster::start();
     let (job, event) = cluster.failed();
