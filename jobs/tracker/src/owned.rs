@@ -111,8 +111,6 @@ impl Tracker {
             Some(JobEntry::Live(record)) => record.add_event(EventRecord::new(event, &mut self.pools)),
             Some(JobEntry::Reported { .. }) => {}
             None if self.removed.contains(&uid) => {}
-            // Its Events would only take the room of those that explain others.
-            None if is_job && self.outbox.checkpoint().lists(&uid) => {}
             None => {
                 let record = EventRecord::new(event, &mut self.pools);
                 if is_job {

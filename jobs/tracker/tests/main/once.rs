@@ -304,3 +304,35 @@ proptest! {
         prop_assert_eq!(&cluster.known_to_store, &cluster.ended);
     }
 }
+
+#[test]
+fn a_half_replayed_job_that_was_reported_is_not_reported_again() {
+    use Step::{Deliver, End, Kill, Lingers, Store, Wait};
+    let mut cluster = Cluster::start();
+    for step in [
+        End(8, true),
+        Lingers(0),
+        End(5, true),
+        End(6, true),
+        Lingers(0),
+        End(8, true),
+        Wait(0),
+        End(7, false),
+        Wait(110),
+        Lingers(0),
+        End(11, false),
+        Lingers(0),
+        End(3, true),
+        Wait(251),
+        End(6, false),
+        Kill(Some(Replay::Pauses(0))),
+        Wait(2),
+        Deliver,
+        Store,
+        Kill(Some(Replay::Part(48))),
+        Store,
+        Wait(300),
+    ] {
+        cluster.step(step);
+    }
+}

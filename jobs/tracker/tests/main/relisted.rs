@@ -2,7 +2,6 @@
 
 use jiff::{SignedDuration, Timestamp};
 use job_event::Evidence;
-use job_tracker::outbox::AckEvent;
 use job_tracker::replay::read_line;
 use job_tracker::{Tracker, TrackerSettings};
 use job_watch::{Kind, Object, Observation, Source};
@@ -136,17 +135,14 @@ fn a_list_proves_nothing_about_jobs_that_end_while_it_is_read() {
     assert!(is_complete(&cluster.pass(5)));
 }
 
-/// A cluster in which a Job was reported and deleted, followed by more deleted Jobs than the tracker remembers; and the Event about the
-/// end of the first one.
-fn reported_long_ago(is_acknowledged: bool) -> (Cluster, Object) {
+#[test]
+fn a_job_whose_event_is_under_way_is_not_reported_from_the_event_about_its_end() {
     let mut cluster = Cluster::start();
     let (job, event) = cluster.failed();
     cluster.observe(Kind::Jobs, Observation::Changed(job.clone()));
-    assert!(is_complete(&cluster.pass(5)));
-    if is_acknowledged {
-        cluster.tracker.outbox().apply(&job.uid(), AckEvent::Acknowledged);
-    }
+    assert!(is_complete(&cluster.pass(5)), "the backend does not answer");
     cluster.observe(Kind::Jobs, Observation::Deleted(job));
+    // More deleted Jobs than the tracker remembers.
     for number in 0..5000 {
         let other = json!({"metadata": {"uid": format!("other-{number}"), "name": "other", "namespace": "n"}});
         let other = object("jobs", &other);
@@ -154,20 +150,6 @@ fn reported_long_ago(is_acknowledged: bool) -> (Cluster, Object) {
         cluster.observe(Kind::Jobs, Observation::Deleted(other));
     }
     cluster.pass(20);
-    (cluster, event)
-}
-
-#[test]
-fn a_job_whose_event_is_under_way_is_not_reported_from_the_event_about_its_end() {
-    let (mut cluster, event) = reported_long_ago(false);
     cluster.list(Kind::JobEvents, [event]);
-    assert_eq!(cluster.pass(300), []);
-}
-
-#[test]
-fn the_events_of_a_reported_job_take_no_room() {
-    let (mut cluster, event) = reported_long_ago(true);
-    cluster.list(Kind::JobEvents, [event]);
-    assert_eq!(cluster.tracker.sizes().early, 0);
     assert_eq!(cluster.pass(300), []);
 }
