@@ -1,6 +1,5 @@
-//! One Job that has not been reported yet, with the Pods and Events that belong to it. It becomes evidence once, when
-//! it is reported. Until then it is small: data that many Jobs have in common is shared, and fields that few Jobs have
-//! are boxed.
+//! One Job that has not been reported yet, with the Pods and Events that belong to it. It becomes evidence once, when it is
+//! reported. Until then it is small: data that many Jobs have in common is shared, and fields that few Jobs have are boxed.
 
 use std::collections::HashMap;
 use std::num::NonZeroU64;
@@ -59,6 +58,10 @@ pub(crate) struct JobRecord {
     hides_pods: bool,
     /// True if it was observed since a stall was last looked for.
     pub is_changed: bool,
+    /// True if it is checked for a stall only rarely until it or a Pod changes, because it surely makes progress.
+    pub is_checked_rarely: bool,
+    /// True if a rare check of it is pending, even if it has changed since.
+    pub has_rare_check: bool,
     /// True if it was observed since the last list of Jobs began: after that list it still exists.
     pub in_list: bool,
     pub stalled_after: StalledAfter,
@@ -110,6 +113,8 @@ impl JobRecord {
             had_pods: job.status.active > 0,
             hides_pods: seen.hides_its_pods(),
             is_changed: true,
+            is_checked_rarely: false,
+            has_rare_check: false,
             in_list: true,
             stalled_after: StalledAfter::parse(metadata.annotations.stalled_after.as_deref()),
         };
@@ -233,10 +238,8 @@ impl JobRecord {
     /// When its last Pod was gone, or it was removed; `None` if neither is so.
     pub(crate) fn over_at(&self) -> Option<Timestamp> {
         let rare = self.rare.as_ref()?;
-        let finished = rare
-            .conditions
-            .iter()
-            .find(|c| c.is_true && outcome::is_finished(&c.kind));
+        let mut conditions = rare.conditions.iter();
+        let finished = conditions.find(|c| c.is_true && outcome::is_finished(&c.kind));
         let finished = finished.and_then(|condition| condition.since);
         finished.or(rare.removed.as_ref().map(|removal| removal.at))
     }

@@ -40,6 +40,7 @@ impl Tracker {
                 if seen == Seen::Replayed && is_decided && self.was_reported(uid) {
                     return self.bury_reported(uid);
                 }
+                self.job_changed(uid, now);
                 return self.schedule(uid, now);
             }
             Some(JobEntry::Reported { in_list, .. }) => {

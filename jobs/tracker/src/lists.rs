@@ -115,13 +115,16 @@ impl Tracker {
                 return gone;
             }
             Kind::Pods => {
-                for entry in self.jobs.values_mut().filter(|entry| of_scope(entry)) {
+                let mut changed = Vec::new();
+                for (uid, entry) in self.jobs.iter_mut().filter(|(_, entry)| of_scope(entry)) {
                     let JobEntry::Live(record) = entry else { continue };
                     for pod in record.pods.iter_mut().filter(|pod| !pod.in_list) {
                         pod.removed = true;
                         record.is_changed = true;
+                        changed.push(*uid);
                     }
                 }
+                changed.into_iter().for_each(|uid| self.job_changed(uid, now));
             }
             _ => {}
         }

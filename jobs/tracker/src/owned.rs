@@ -59,6 +59,7 @@ impl Tracker {
                 }
             }
         }
+        self.job_changed(job, self.now);
     }
 
     pub(super) fn add_pod(&mut self, job: Uid, pod: PodRecord) {
@@ -77,7 +78,8 @@ impl Tracker {
     pub(super) fn pod_gone(&mut self, pod: &model::Pod) {
         let uid = Uid::new(&pod.metadata.uid);
         let namespace = &*pod.metadata.namespace;
-        let known = match self.pods.get(&uid).and_then(|job| self.jobs.get_mut(job)) {
+        let job = self.pods.get(&uid).copied();
+        let known = match job.and_then(|job| self.jobs.get_mut(&job)) {
             Some(JobEntry::Live(record)) if *record.namespace == *namespace => record.pod(uid),
             Some(JobEntry::Live(_)) => None,
             _ => origin::job_of(pod)
@@ -86,6 +88,9 @@ impl Tracker {
         };
         if let Some(known) = known {
             known.removed = true;
+        }
+        if let Some(job) = job {
+            self.job_changed(job, self.now);
         }
     }
 

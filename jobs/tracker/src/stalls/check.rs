@@ -7,7 +7,7 @@ use job_event::{Notice, Uid};
 use job_judge::Cause;
 use job_judge::{Stall, UsualRuns, running_long, stall};
 
-use super::{FoundStall, INTERVAL, history};
+use super::{FoundStall, INTERVAL, RARE_INTERVAL, history};
 use crate::checkpoint::{Mark, StallMark};
 use crate::job::JobRecord;
 use crate::time::later;
@@ -53,6 +53,8 @@ pub(super) enum Next {
     Never,
     /// It is checked again in this second.
     At(i64),
+    /// It surely makes progress: if it does not change, it is checked again in this second.
+    Rarely(i64),
     /// It cannot be checked in this second.
     Later,
     /// A notice is due, and the Job is checked again in this second.
@@ -71,7 +73,8 @@ impl Tracker {
         let healthy = second.saturating_add(self.check_interval(record));
         let usual = self.unusual(record, now);
         if !record.may_be_stalled() && usual.is_none() {
-            return self.moves(uid, healthy, now);
+            let rarely = self.rare_check(uid, record, second).filter(|next| *next > healthy);
+            return rarely.map_or_else(|| self.moves(uid, healthy, now), Next::Rarely);
         }
         let found = self.stalls.found.get(&uid);
         if let Some(next) = found
@@ -222,6 +225,26 @@ impl Tracker {
         let checkpoint = self.outbox.checkpoint();
         let stalls = &checkpoint.marks.stalls;
         stalls.len() < checkpoint.capacity / 2 || stalls.contains_key(&uid.short())
+    }
+
+    /// When a Job that surely makes progress is checked next, if it does not change; `None` if a recovery is pending, or it may soon
+    /// run longer than usual.
+    fn rare_check(&self, uid: Uid, record: &JobRecord, second: i64) -> Option<i64> {
+        if self.stalls.found.contains_key(&uid) || self.open_stall(uid).is_some() {
+            return None;
+        }
+        let last = second.saturating_add(RARE_INTERVAL);
+        let Some(settings) = &self.settings.stalls.running_long else {
+            return Some(last);
+        };
+        let start = record.start_time.get().map_or(second, |start| start.as_second());
+        let earliest_long = start.saturating_add(settings.floor.as_secs());
+        if second < earliest_long {
+            return Some(earliest_long.min(last));
+        }
+        let histories = &self.outbox.checkpoint().marks.histories;
+        let are_known = history::usual(histories, self.owner_key(record), settings).is_some();
+        (!are_known).then_some(last)
     }
 
     /// The usual runs of a Job's owner, if the Job runs longer than these.

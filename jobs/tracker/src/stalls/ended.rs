@@ -115,6 +115,7 @@ impl Tracker {
         for found in self.stalls.found.values_mut() {
             found.is_reported = false;
         }
+        self.check_marked_jobs(self.now);
         let unmarked = self.outbox.stalls_without_mark();
         if unmarked.is_empty() {
             return;

@@ -1,8 +1,9 @@
 //! Unfinished Jobs that make no progress.
 //!
-//! An update costs nothing here: each unfinished Job is checked periodically. A check first reads the record; the judge evaluates
-//! the evidence only if the record may be that of a stalled Job. The marks of the checkpoint have the reported stalls, so a
-//! restart or a fail-over repeats none. `docs/stalled-and-missed.md` defines a stall.
+//! An update costs almost nothing here: each unfinished Job is checked periodically. A check first reads the record; the judge
+//! evaluates the evidence only if the record may be that of a stalled Job. A Job that surely makes progress is checked rarely until
+//! it changes. The marks of the checkpoint have the reported stalls, so a restart or a fail-over repeats none.
+//! `docs/stalled-and-missed.md` defines a stall.
 
 mod annotation;
 mod check;
@@ -36,11 +37,18 @@ const INTERVAL: i64 = 30;
 const HEALTHY_INTERVAL: i64 = 120;
 /// How long an incomplete list of Events delays the checks, seconds. Without Events causes are broader.
 const LATE_EVENTS: i64 = 60;
+/// The time between two checks of a Job that surely makes progress and does not change, seconds. Only the earlier runs of its owner,
+/// once enough of them are known, can make it a long one meanwhile.
+const RARE_INTERVAL: i64 = 900;
+/// Rare checks are due in units of so many seconds: a [`Wheel`] of them reaches farther than [`RARE_INTERVAL`].
+const RARE_UNIT: i64 = 8;
 
 /// The checks of unfinished Jobs.
 #[derive(Debug, Default)]
 pub(crate) struct Stalls {
     wheel: Wheel,
+    /// The checks of Jobs that surely make progress, by [`RARE_UNIT`]. An entry whose Job has changed since is obsolete.
+    rare: Wheel,
     /// The stalls that the last checks found, reported or not.
     found: HashMap<Uid, FoundStall>,
     /// Jobs that have ended since their stall was reported.
@@ -81,7 +89,33 @@ impl Stalls {
 }
 
 impl Tracker {
-    /// A Job got a record: checks begin.
+    /// A Job or one of its Pods was observed: if the Job was checked rarely, it is checked as often as others again.
+    pub(super) fn job_changed(&mut self, uid: Uid, now: Timestamp) {
+        if let Some(JobEntry::Live(record)) = self.jobs.get_mut(&uid)
+            && std::mem::take(&mut record.is_checked_rarely)
+        {
+            self.check_for_stalls(uid, now);
+        }
+    }
+
+    /// Another process has led: Jobs whose stall it reported are checked soon, for a recovery.
+    fn check_marked_jobs(&mut self, now: Timestamp) {
+        let marks = &self.outbox.checkpoint().marks.stalls;
+        if marks.is_empty() {
+            return;
+        }
+        let marked: Vec<Uid> = self
+            .jobs
+            .keys()
+            .filter(|uid| marks.contains_key(&uid.short()))
+            .copied()
+            .collect();
+        for uid in marked {
+            self.job_changed(uid, now);
+        }
+    }
+
+    /// Checks begin: a Job got a record, or has changed.
     pub(super) fn check_for_stalls(&mut self, uid: Uid, now: Timestamp) {
         let Some(JobEntry::Live(record)) = self.jobs.get(&uid) else {
             return;
@@ -110,6 +144,7 @@ impl Tracker {
         }
         let second = now.as_second();
         self.stalls.wheel.advance(second);
+        self.stalls.rare.advance(second.div_euclid(RARE_UNIT));
         // A clock that is set back ends a pause.
         if (second..=second.saturating_add(1)).contains(&(self.stalls.paused_until - 1)) {
             return None;
@@ -119,12 +154,22 @@ impl Tracker {
             return None;
         }
         for _ in 0..CHECKS {
-            let uid = self.stalls.wheel.pop()?;
+            let (uid, is_obsolete) = match self.stalls.wheel.pop() {
+                Some(uid) => (uid, false),
+                None => {
+                    let uid = self.stalls.rare.pop()?;
+                    (uid, !self.takes_rare_check(uid))
+                }
+            };
+            if is_obsolete {
+                continue;
+            }
             match self.check(uid, now) {
                 Next::Never => {
                     self.stalls.found.remove(&uid);
                 }
                 Next::At(next) => self.stalls.wheel.push(uid, next),
+                Next::Rarely(next) => self.check_rarely(uid, next),
                 Next::Later => {
                     self.stalls.wheel.put_back(uid);
                     self.stalls.paused_until = second.saturating_add(1);
@@ -141,9 +186,32 @@ impl Tracker {
         None
     }
 
+    /// Checks a Job in this second or later, unless it changes before.
+    fn check_rarely(&mut self, uid: Uid, second: i64) {
+        let Some(JobEntry::Live(record)) = self.jobs.get_mut(&uid) else {
+            return;
+        };
+        record.is_checked_rarely = true;
+        // An entry from before the last change comes earlier, and one is enough.
+        if !std::mem::replace(&mut record.has_rare_check, true) {
+            self.stalls
+                .rare
+                .push(uid, (second + RARE_UNIT - 1).div_euclid(RARE_UNIT));
+        }
+    }
+
+    /// The entry of a rare check is due; false if it is obsolete.
+    fn takes_rare_check(&mut self, uid: Uid) -> bool {
+        let Some(JobEntry::Live(record)) = self.jobs.get_mut(&uid) else {
+            return false;
+        };
+        record.has_rare_check = false;
+        std::mem::take(&mut record.is_checked_rarely)
+    }
+
     /// True if Jobs are left to be checked, or the end of a stall is not decided.
     pub(super) fn has_stalls_to_check(&self) -> bool {
-        self.stalls.wheel.is_behind() || !self.stalls.ended.is_empty()
+        self.stalls.wheel.is_behind() || self.stalls.rare.is_behind() || !self.stalls.ended.is_empty()
     }
 
     /// When the next unfinished Job is checked.
@@ -154,7 +222,8 @@ impl Tracker {
         let pause = stalls.all_checked.map_or(i64::MIN, |second| second + 1);
         // Nothing is due while no Job may be checked.
         let may_check = stalls.all_checked.is_none_or(|second| stalls.wheel.has_passed(second));
-        let next = stalls.wheel.next().filter(|_| may_check);
+        let rare = stalls.rare.next().map(|unit| unit.saturating_mul(RARE_UNIT));
+        let next = stalls.wheel.next().into_iter().chain(rare).min().filter(|_| may_check);
         let check = next.map(|second| seconds(second.max(stalls.paused_until).max(pause)));
         let ended =
             (!stalls.ended.is_empty()).then(|| seconds(stalls.ended_checked.map_or(i64::MIN, |second| second + 1)));

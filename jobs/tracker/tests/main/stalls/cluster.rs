@@ -246,19 +246,27 @@ impl Cluster {
 
     /// The watches break and relist.
     pub(crate) fn list(&mut self) {
+        KINDS.into_iter().for_each(|kind| self.list_kind(kind));
+    }
+
+    /// The watch of Pods breaks, and the list lacks the Pod of a Job.
+    pub(crate) fn list_pods_without(&mut self, name: &str) {
+        self.objects.remove(&("pods", name.to_owned())).unwrap();
+        self.list_kind((Kind::Pods, "pods"));
+    }
+
+    fn list_kind(&mut self, (kind, resource): (Kind, &str)) {
         for tracker in std::iter::once(&mut self.tracker).chain(&mut self.standby) {
-            for (kind, resource) in KINDS {
-                let source = Source { kind, scope: 0 };
-                tracker.apply(source, Observation::ListBegins, self.now);
-                for ((_, _), object) in self.objects.iter().filter(|((of, _), _)| *of == resource) {
-                    let (_, observation) = observed(resource, "ADDED", object);
-                    let Observation::Changed(object) = observation else {
-                        panic!("an object")
-                    };
-                    tracker.apply(source, Observation::Listed(object), self.now);
-                }
-                tracker.apply(source, Observation::ListEnds, self.now);
+            let source = Source { kind, scope: 0 };
+            tracker.apply(source, Observation::ListBegins, self.now);
+            for ((_, _), object) in self.objects.iter().filter(|((of, _), _)| *of == resource) {
+                let (_, observation) = observed(resource, "ADDED", object);
+                let Observation::Changed(object) = observation else {
+                    panic!("an object")
+                };
+                tracker.apply(source, Observation::Listed(object), self.now);
             }
+            tracker.apply(source, Observation::ListEnds, self.now);
         }
     }
 

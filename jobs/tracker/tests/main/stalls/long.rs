@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::cluster::{Cluster, seconds};
 
 /// Makes a Job a run of the CronJob `c`.
-fn of_cronjob(job: &mut Value) {
+pub(super) fn of_cronjob(job: &mut Value) {
     job["metadata"]["ownerReferences"] =
         json!([{"apiVersion": "batch/v1", "kind": "CronJob", "name": "c", "uid": "uid-c", "controller": true}]);
 }
@@ -19,19 +19,19 @@ fn generated(job: &mut Value) {
 
 fn nothing(_: &mut Value) {}
 
-fn cronjob(cluster: &mut Cluster) {
+pub(super) fn cronjob(cluster: &mut Cluster) {
     let cronjob = json!({"metadata": {"name": "c", "namespace": "n", "uid": "uid-c", "creationTimestamp": cluster.now},
         "spec": {"schedule": "0 0 1 1 *"}});
     cluster.put("cronjobs", "c", cronjob);
 }
 
-fn begin(cluster: &mut Cluster, name: &str, edit: fn(&mut Value)) {
+pub(super) fn begin(cluster: &mut Cluster, name: &str, edit: fn(&mut Value)) {
     cluster.create_with(name, edit);
     cluster.run(name);
 }
 
 /// This many runs of 5 minutes complete.
-fn complete_runs(cluster: &mut Cluster, runs: usize, edit: fn(&mut Value)) {
+pub(super) fn complete_runs(cluster: &mut Cluster, runs: usize, edit: fn(&mut Value)) {
     for _ in 0..runs {
         let name = format!("run-{:05}", cluster.now.as_second() % 100_000);
         begin(cluster, &name, edit);

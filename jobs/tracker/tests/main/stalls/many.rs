@@ -72,20 +72,3 @@ fn a_call_that_finds_nothing_is_not_due_at_once() {
     }
     assert!(calls < 200, "{calls} calls");
 }
-
-#[test]
-fn jobs_that_make_progress_are_checked_every_two_minutes() {
-    let mut cluster = Cluster::new(600);
-    cluster.run("j");
-    // It may wait for another Pod until the container has run for a while.
-    cluster.wait(300);
-    let end = cluster.now + super::cluster::seconds(3600);
-    let mut checks = 0;
-    while let Some(check) = cluster.tracker.next_notice_deadline().filter(|check| *check <= end) {
-        cluster.now = check;
-        cluster.emit();
-        checks += 1;
-    }
-    assert!((29..=31).contains(&checks), "{checks} checks in an hour");
-    assert!(cluster.notices.is_empty(), "{:?}", cluster.notices);
-}

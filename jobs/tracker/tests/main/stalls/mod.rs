@@ -4,6 +4,7 @@ mod cluster;
 mod long;
 mod many;
 mod owner;
+mod rare;
 mod report;
 mod restart;
 mod script;
