@@ -78,8 +78,7 @@ impl Tracker {
     pub(super) fn pod_gone(&mut self, pod: &model::Pod) {
         let uid = Uid::new(&pod.metadata.uid);
         let namespace = &*pod.metadata.namespace;
-        let job = self.pods.get(&uid).copied();
-        let known = match job.and_then(|job| self.jobs.get_mut(&job)) {
+        let known = match self.pods.get(&uid).and_then(|job| self.jobs.get_mut(job)) {
             Some(JobEntry::Live(record)) if *record.namespace == *namespace => record.pod(uid),
             Some(JobEntry::Live(_)) => None,
             _ => origin::job_of(pod)
@@ -88,9 +87,6 @@ impl Tracker {
         };
         if let Some(known) = known {
             known.removed = true;
-        }
-        if let Some(job) = job {
-            self.job_changed(job, self.now);
         }
     }
 
