@@ -5,6 +5,9 @@ use std::time::Duration;
 use crate::reader::{Kind, Reader};
 use crate::{Bench, floor, median};
 
+/// Between two clients: the API server frees what it allocated for the one before.
+const PAUSE: Duration = Duration::from_secs(10);
+
 #[derive(Clone, Copy)]
 struct Measured {
     read: Duration,
@@ -20,6 +23,7 @@ pub(crate) async fn measure(bench: &Bench) {
     rows.extend(kinds.iter().map(|kind| (kind.name(), Vec::new())));
     let mut bytes = 0;
     for _ in 0..bench.rounds {
+        tokio::time::sleep(PAUSE).await;
         let floor = floor::read(bench).await;
         bytes = floor.bytes;
         rows[0].1.push(Measured {
@@ -28,6 +32,7 @@ pub(crate) async fn measure(bench: &Bench) {
             memory: None,
         });
         for (kind, row) in kinds.iter().zip(&mut rows[1..]) {
+            tokio::time::sleep(PAUSE).await;
             let reader = Reader::start(bench, *kind).await;
             let stats = reader.stats();
             stats.rest();
