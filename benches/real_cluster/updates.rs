@@ -10,6 +10,8 @@ use crate::{Bench, median};
 
 /// The pace of the updates.
 pub(crate) const PER_SECOND: u32 = 300;
+/// How long the work after a change takes: the collector checks each Job that has changed within a minute.
+const SETTLED: Duration = Duration::from_secs(65);
 /// How long nothing happens.
 const IDLE: Duration = Duration::from_secs(20);
 /// Between two wake-ups of the process that does nothing else: about as often as the collector while idle.
@@ -51,6 +53,7 @@ pub(crate) async fn measure(bench: &Bench, cluster: &Cluster) {
                 stats.rest();
                 row[column].push((stats.cpu() - before).as_nanos() as f64 / 1e3 / updates as f64);
             }
+            tokio::time::sleep(SETTLED).await;
             let [cpu, wakeups] = idle(&stats).await;
             row[2].push(cpu);
             row[3].push(wakeups);
