@@ -14,8 +14,10 @@ impl Tracker {
     /// the API server for an hour or more and CronJobs have no history, so their lists miss nothing.
     pub(super) fn list_begins(&mut self, source: Source, now: Timestamp) {
         self.lists.insert(source, HashSet::new());
-        self.replays.remove(&source);
-        self.silent_replays.remove(&source);
+        // The rest of a replay does not come any more.
+        if let Some(version) = self.replays.remove(&source) {
+            self.silent_replays.insert(source, version);
+        }
         self.interruptions.list_begins(source, now);
         if source.kind == Kind::Jobs {
             let scope = scope_name(&self.scopes, source.scope);
@@ -73,6 +75,7 @@ impl Tracker {
 
     pub(super) fn list_ends(&mut self, source: Source, now: Timestamp) {
         let Some(seen) = self.lists.remove(&source) else { return };
+        let replay_broke_off = self.silent_replays.remove(&source).is_some();
         self.listed.insert(source);
         self.forbidden.remove(&source);
         self.interruptions.list_ends(source);
@@ -82,7 +85,10 @@ impl Tracker {
                     self.outbox.list_ends(scope_name(&self.scopes, source.scope));
                 }
                 self.recoveries.list_ends(source.scope, now);
-                self.unlisted_are_gone(source, now);
+                let gone = self.unlisted_are_gone(source, now);
+                if replay_broke_off {
+                    self.half_replayed.extend(gone);
+                }
                 self.jobs_listed_for_stalls(now);
             }
             Kind::Pods => {

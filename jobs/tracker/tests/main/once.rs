@@ -345,8 +345,7 @@ fn a_half_replayed_job_that_was_reported_is_not_reported_again() {
 }
 
 #[test]
-#[ignore = "fails: a Job that a silent replay and then a list show is reported again"]
-fn a_job_of_a_silent_replay_that_was_reported_is_not_reported_again() {
+fn a_job_of_a_replay_that_broke_off_is_not_reported_again() {
     use Step::{Deliver, End, Kill, Relist, Store, Wait, Watch};
     let mut cluster = Cluster::start();
     for step in [
