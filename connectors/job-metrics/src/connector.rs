@@ -214,9 +214,7 @@ impl Connector for JobMetrics {
                 if !counting.is_claimed() {
                     tokio::select! {
                         () = running.shutdown.cancelled() => {
-                            while let Some(batch) = input.recv().await {
-                                batch.ack.deferred(NOT_LEADER);
-                            }
+                            leave_uncounted(&mut input, &running).await;
                             break;
                         }
                         claimed = counting.claim() => claimed?,
@@ -239,5 +237,20 @@ impl Connector for JobMetrics {
             counting.leave(&running);
             Ok(())
         })
+    }
+}
+
+/// Leaves the events that nobody has counted: to the successor of a reload, or else to the next start.
+async fn leave_uncounted(input: &mut Inbox, running: &Running) {
+    let mut uncounted = Vec::new();
+    while let Some(batch) = input.recv().await {
+        uncounted.push(batch);
+    }
+    // Only now: a receiver that does not know of the shutdown yet would count them as lost.
+    for batch in uncounted {
+        match running.succession.is_replaced() {
+            true => running.succession.give_back(batch),
+            false => batch.ack.deferred(NOT_LEADER),
+        }
     }
 }

@@ -73,6 +73,15 @@ impl Events {
         self.outcomes.next().now_or_never().flatten()
     }
 
+    /// True if an event has this outcome because of the shutdown, and is sent after the next start.
+    pub(crate) fn is_left(&self, outcome: &Outcome) -> bool {
+        match outcome {
+            Outcome::Dropped(_) => true,
+            Outcome::Deferred(_) => !self.may_defer,
+            Outcome::Delivered | Outcome::Rejected(_) => false,
+        }
+    }
+
     /// Waits until the pipeline has taken every event.
     pub(crate) async fn flush(&mut self) {
         while !self.sender.is_idle() {

@@ -1,6 +1,5 @@
 //! Shutdown: sends every event that is due, and saves the last acknowledgements.
 
-use collector_data::Outcome;
 use collector_runtime::Outlet;
 use collector_runtime::component::ComponentError;
 
@@ -44,9 +43,9 @@ impl JobSession {
         while self.store.is_configured() && self.store.leads() && (self.events.unacknowledged() > 0 || !self.is_saved())
         {
             tokio::select! {
-                // An event that is dropped now is dropped because of the shutdown, and sent after the next start.
-                outcome = self.events.next() => if !matches!(outcome, Some((_, Outcome::Dropped(_)))) {
-                    self.on_outcome(outcome);
+                outcome = self.events.next() => match outcome {
+                    Some((_, ref left)) if self.events.is_left(left) => {}
+                    outcome => self.on_outcome(outcome),
                 },
                 event = self.store.next() => if let StoreEvent::Saved = event? {
                     self.tracker.outbox().written();

@@ -120,6 +120,23 @@ async fn nothing_is_sent_that_is_not_written_down() {
     assert_eq!(delivery.await, Outcome::Delivered);
 }
 
+#[tokio::test(start_paused = true)]
+async fn at_the_end_nothing_is_decided_before_the_producers_end() {
+    let storage = MemoryStorage::new();
+    storage.fail(Some(StoreError::Unavailable("the disk is full".into())));
+    let bench = start(&storage);
+    let mut waits = bench.send(vec![failed("u1", "j")]).await;
+    bench.shutdown.cancel();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(
+        poll!(&mut waits).is_pending(),
+        "a receiver may not know of the shutdown"
+    );
+    drop(bench.events);
+    assert!(matches!(waits.await, Outcome::Deferred(_)));
+    bench.task.await.unwrap().unwrap();
+}
+
 fn elector() -> ComponentId {
     id("k8s_leader_elector")
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use collector_data::Outcome;
+use collector_runtime::storage::StoreError;
 use collector_runtime::storage::memory::MemoryStorage;
 use futures_util::poll;
 use jiff::SignedDuration;
@@ -107,4 +108,27 @@ async fn a_store_that_runs_on_is_kept_and_another_is_claimed() {
     assert!(poll!(&mut second).is_pending());
     other.delivered();
     assert_eq!(second.await, Outcome::Delivered);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_successor_counts_the_events_that_waited_for_the_store() {
+    let storage = MemoryStorage::new();
+    let with =
+        |connector: job_metrics_connector::connector::JobMetrics| connector.with_storage(Arc::new(storage.clone()));
+    storage.fail(Some(StoreError::Unavailable("the disk is full".into())));
+    let bench = Bench::start_with(with, SignedDuration::ZERO);
+    let mut waits = bench.send(vec![failed("u1", "j")]).await;
+    let replaced = bench.succession.clone();
+    let (succession, _metrics) = bench.replace(true).await;
+    let mut returned = replaced.take_returned();
+    let batch = returned.pop().unwrap();
+    assert!(returned.is_empty() && poll!(&mut waits).is_pending());
+
+    let mut bench = Bench::start_after(succession, 160, with, SignedDuration::ZERO);
+    bench.events.send(batch).await.unwrap();
+    storage.fail(None);
+    let (points, ack) = bench.next().await;
+    assert_eq!(points.len(), 1, "{points:#?}");
+    ack.delivered();
+    assert_eq!(waits.await, Outcome::Delivered);
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use collector_data::Ack;
 use collector_runtime::health::Status;
 use collector_runtime::storage::memory::MemoryStorage;
 use job_event::evidence::Gap;
@@ -311,6 +312,29 @@ async fn shutdown_reports_no_job_before_its_evidence_is_listed() {
     api.then(JOBS, [list(&[job("a", Some(20))])]);
     let mut run = start(&api, &storage).await;
     assert_eq!(&*run.next_event().await.job.name, "a");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_nobody_takes_before_the_shutdown_is_sent_again() {
+    let deferred: fn(Ack) = |ack| ack.deferred("the store was not available");
+    for refuse in [deferred, drop] {
+        let storage = MemoryStorage::new();
+        let run = start(&Api::new(), &storage).await;
+        run.until(|status| *status == Status::Ok).await;
+        stop(run).await;
+
+        for _ in 0..2 {
+            let api = Api::new();
+            api.then(JOBS, [list(&[job("a", Some(20))])]);
+            let mut run = start(&api, &storage).await;
+            let (evidence, batch) = next(&mut run).await;
+            assert_eq!(&*evidence.job.name, "a");
+            run.shutdown.cancel();
+            assert!(run.logs.recv().await.is_none());
+            refuse(batch.ack);
+            (&mut run.task).await.unwrap().unwrap();
+        }
+    }
 }
 
 /// A watch of Events that delivers the Event of a Job's end after three seconds.
