@@ -264,6 +264,8 @@ fn pipeline(kubeconfig: &Path, intake: &str, interval: &str) -> String {
     auth_type: kubeConfig
     kubeconfig: {}
     collection_interval: {interval}
+    # Every owner has its own gauges; the default keeps 2,000 series and adds up the others.
+    cardinality_limit: 0
 processors:
   reason_enrichment:
 connectors:

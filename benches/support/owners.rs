@@ -18,6 +18,8 @@ const INTERVAL: Duration = Duration::from_secs(10);
 const COLLECTIONS: usize = 3;
 /// The time over which a rate is measured.
 const WINDOW: Duration = Duration::from_secs(1);
+/// How many windows may pass until every point has arrived.
+const WINDOWS: usize = 300;
 
 /// The cost of one window.
 #[derive(Clone, Copy, Debug, Default)]
@@ -62,6 +64,7 @@ pub(crate) async fn measure(folder: &Path, jobs: usize) {
         (window.cpu, used) = (now - used, now);
         points += window.points;
         windows.push(window);
+        assert!(windows.len() < WINDOWS, "only {points} points in {WINDOWS} windows");
         collector.assert_running();
     }
     report(jobs, &windows, &collector, listed);
