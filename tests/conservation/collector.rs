@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 /// Marks the start of a process in the log, before its number.
 const STARTED: &str = "--- started process";
 /// How many lines of its log are kept.
-const LINES: usize = 400;
+const LINES: usize = 4000;
 
 /// One replica of the collector, running or not.
 pub(crate) struct Collector {

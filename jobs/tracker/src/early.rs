@@ -4,6 +4,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use job_event::Uid;
 
 /// Objects that wait for an owner in their own namespace, for a bounded number of owners. At the limit a new owner replaces
@@ -14,6 +15,7 @@ pub(crate) struct Early<T> {
     namespaces: HashMap<Arc<str>, WaitingObjects<T>>,
     len: usize,
     owners: usize,
+    dropped: Option<Timestamp>,
 }
 
 #[derive(Debug)]
@@ -49,14 +51,26 @@ impl<T> Early<T> {
             namespaces: HashMap::new(),
             len: 0,
             owners,
+            dropped: None,
         }
     }
 
-    /// The objects that wait for `owner`, to be changed; makes room for a new owner.
-    pub(crate) fn of(&mut self, namespace: &Arc<str>, owner: OwnerRef<'_>) -> &mut Vec<T> {
+    /// Room for `owners` owners from now on.
+    pub(crate) fn make_room(&mut self, owners: usize) {
+        self.owners = owners;
+    }
+
+    /// When objects were last dropped at the limit.
+    pub(crate) fn dropped(&self) -> Option<Timestamp> {
+        self.dropped
+    }
+
+    /// The objects that wait for `owner` at `now`, to be changed; makes room for a new owner.
+    pub(crate) fn of(&mut self, namespace: &Arc<str>, owner: OwnerRef<'_>, now: Timestamp) -> &mut Vec<T> {
         if self.known(namespace, owner.uid).is_none() {
             while self.len >= self.owners {
                 self.remove_oldest();
+                self.dropped = Some(now);
             }
             self.len += 1;
         }
@@ -191,9 +205,11 @@ mod tests {
     fn a_flood_in_one_namespace_pushes_out_its_own() {
         let mut early = Early::new(8);
         let [own, evil]: [Arc<str>; 2] = ["own".into(), "evil".into()];
-        early.of(&own, owner("job", "")).push(0);
+        early.of(&own, owner("job", ""), Timestamp::MIN).push(0);
+        let at = |n| Timestamp::from_second(n).unwrap();
         for n in 0..1000 {
-            early.of(&evil, owner(&n.to_string(), "pod")).push(n);
+            early.of(&evil, owner(&n.to_string(), "pod"), at(n)).push(n);
+            assert_eq!(early.dropped(), (n >= 7).then_some(at(n)));
         }
         assert_eq!(early.len(), 8);
         assert!(early.take("evil", Uid::new("job")).is_empty(), "of another namespace");
@@ -207,9 +223,9 @@ mod tests {
     fn a_name_claimed_twice_finds_nothing() {
         let mut early = Early::new(8);
         let namespace: Arc<str> = "own".into();
-        early.of(&namespace, owner("p", "pod")).push(1);
+        early.of(&namespace, owner("p", "pod"), Timestamp::MIN).push(1);
         assert_eq!(early.take_named("evil", "pod"), None, "another namespace");
-        early.of(&namespace, owner("q", "pod")).push(2);
+        early.of(&namespace, owner("q", "pod"), Timestamp::MIN).push(2);
         assert_eq!(early.take_named("own", "pod"), None);
         assert_eq!(early.take("own", Uid::new("q")), [2]);
         assert_eq!(early.take_named("own", "pod"), Some(("p".into(), vec![1])));

@@ -69,8 +69,11 @@ impl Tracker {
             self.early_pods.take(&record.namespace, uid);
             return;
         }
-        let is_old = |created: Timestamp| now.duration_since(created) > EVENTS_KEPT;
-        if listed && record.created.get().is_some_and(is_old) {
+        // Its Events may have expired, or what was listed before it was dropped.
+        let dropped = self.early_pods.dropped().max(self.early_events.dropped());
+        let joined_late =
+            |created| now.duration_since(created) > EVENTS_KEPT || dropped.is_some_and(|at| created <= at);
+        if listed && record.created.get().is_some_and(joined_late) {
             record.note(Gap::JoinedLate);
         }
         for event in self.early_events.take(&record.namespace, uid) {

@@ -69,7 +69,7 @@ use self::stalls::Stalls;
 use self::state::{StalledOwners, States};
 use job_event::Uid;
 
-/// How many Jobs may have Pods waiting for them, and how many Pods each.
+/// How many Jobs may have Pods waiting for them, unless more Jobs are known, and how many Pods each.
 const EARLY_PODS: (usize, usize) = (512, 64);
 /// How many objects may have Events waiting for them; [`event::merge`] bounds the Events of each.
 const EARLY_EVENTS: usize = 1024;

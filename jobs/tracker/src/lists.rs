@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use job_event::Uid;
 use job_event::evidence::Gap;
 
-use super::{JobEntry, Tracker, report_since, scope_name};
+use super::{EARLY_PODS, JobEntry, Tracker, report_since, scope_name};
 use job_watch::{Kind, Source};
 
 impl Tracker {
@@ -28,6 +28,10 @@ impl Tracker {
         }
         if source.kind == Kind::CronJobEvents {
             self.cronjobs.events_listed(source.scope, now);
+        }
+        if source.kind == Kind::Pods {
+            // After an interruption Pods may be listed before the new Jobs, which may be as many as the known ones.
+            self.early_pods.make_room(EARLY_PODS.0.max(self.jobs.len()));
         }
         self.mark(source, false);
         if !matches!(source.kind, Kind::Jobs | Kind::Pods) || !self.listed.contains(&source) {

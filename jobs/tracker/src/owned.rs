@@ -44,7 +44,7 @@ impl Tracker {
                     uid_text: "",
                     name: "",
                 };
-                let waiting = self.early_pods.of(&self.pools.texts.get(namespace), owner);
+                let waiting = self.early_pods.of(&self.pools.texts.get(namespace), owner, self.now);
                 match waiting.iter_mut().find(|known| known.uid == uid) {
                     Some(known) => {
                         known.in_list |= is_in_list;
@@ -123,7 +123,7 @@ impl Tracker {
                     uid_text: &event.involved_object.uid,
                     name: if is_job { "" } else { &event.involved_object.name },
                 };
-                event::merge(self.early_events.of(&namespace, owner), record);
+                event::merge(self.early_events.of(&namespace, owner, now), record);
             }
         }
     }

@@ -43,7 +43,8 @@ pub enum Gap {
     PodsForbidden,
     /// Events may not be listed or watched.
     EventsForbidden,
-    /// The Job was first seen after it had begun; what happened before is known only from its last state.
+    /// The Job was first seen after it had begun; what happened before is known only from its last state, and what was listed
+    /// before the Job may have been dropped.
     JoinedLate,
     /// The watch was interrupted and resumed from a list while the Job lived.
     WatchInterrupted,

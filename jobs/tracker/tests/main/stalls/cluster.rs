@@ -249,6 +249,18 @@ impl Cluster {
         KINDS.into_iter().for_each(|kind| self.list_kind(kind));
     }
 
+    /// This happens while the watches are broken.
+    pub(crate) fn unobserved(&mut self, happens: impl FnOnce(&mut Cluster)) {
+        let watching = std::mem::replace(&mut self.tracker, tracker(&self.settings));
+        happens(self);
+        self.tracker = watching;
+    }
+
+    /// The same as [`Cluster::list`], and Pods are listed before Jobs.
+    pub(crate) fn list_pods_first(&mut self) {
+        KINDS.into_iter().rev().for_each(|kind| self.list_kind(kind));
+    }
+
     /// The watch of Pods breaks, and the list lacks the Pod of a Job.
     pub(crate) fn list_pods_without(&mut self, name: &str) {
         self.objects.remove(&("pods", name.to_owned())).unwrap();

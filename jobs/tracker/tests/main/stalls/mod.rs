@@ -1,6 +1,7 @@
 //! Stalled Jobs: each stall is reported once, and each reported one recovers once.
 
 mod cluster;
+mod gap;
 mod long;
 mod many;
 mod owner;
