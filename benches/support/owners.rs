@@ -33,10 +33,11 @@ struct Window {
 pub(crate) async fn measure(folder: &Path, jobs: usize) {
     let interval = format!("{}s", INTERVAL.as_secs());
     let (api, intake, config) = cluster(folder, jobs, Load::Owners, &interval, &Recorded::read()).await;
-    let mut arrivals = intake.subscribe();
     let mut collector = Collector::start(&config, &folder.join("collector-gauges.log"));
     until_watching(&api, &mut collector).await;
     collector.rest();
+    // Points that came before belong to no window.
+    let mut arrivals = intake.subscribe();
     let (listed, first_list) = (collector.kib("VmHWM"), collector.cpu());
     let mut windows = Vec::new();
     let (mut points, mut used) = (0, first_list);
