@@ -55,7 +55,7 @@ impl<T> Early<T> {
         }
     }
 
-    /// Room for `owners` owners from now on.
+    /// Sets the room, in owners, from now on.
     pub(crate) fn make_room(&mut self, owners: usize) {
         self.owners = owners;
     }

@@ -9,7 +9,7 @@ use super::cluster::Cluster;
 
 /// More than the Pods of unknown Jobs that are kept if few Jobs are known.
 const CREATED: usize = 600;
-/// Longer than a Job without a Pod is not stalled yet, seconds.
+/// Long enough for a Job without Pods to be reported as stalled, seconds.
 const LONG: i64 = 300;
 
 /// The unfinished Jobs after the gap, of which so many were known before it. None is reported as stalled: their Pods run.
@@ -45,7 +45,7 @@ fn as_many_jobs_as_known_ones_get_their_pods() {
 }
 
 #[test]
-fn a_job_whose_pods_were_dropped_is_not_said_to_have_none() {
+fn a_job_whose_pods_were_dropped_is_not_said_to_have_no_pods() {
     let jobs = after_gap(0);
     assert_eq!(jobs.len(), CREATED);
     let without_pod: Vec<&Evidence> = jobs.iter().filter(|job| job.pods.is_empty()).collect();
@@ -54,7 +54,7 @@ fn a_job_whose_pods_were_dropped_is_not_said_to_have_none() {
 }
 
 #[test]
-fn a_job_whose_events_were_dropped_is_not_said_to_have_none() {
+fn a_job_whose_events_were_dropped_is_not_said_to_have_no_pods() {
     let mut cluster = Cluster::new(10);
     let names: Vec<String> = (0..3 * CREATED).map(|job| format!("created-{job}")).collect();
     cluster.unobserved(|cluster| {
